@@ -1,0 +1,1 @@
+"""Masks against truth by the rules of CDnet 2014."""

@@ -1,0 +1,1 @@
+"""The compiled room: numba and numpy only, arrays in and out, no validation, no I/O."""

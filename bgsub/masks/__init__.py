@@ -1,0 +1,1 @@
+"""Raw mask to clean mask; mask to blobs."""

@@ -1,0 +1,1 @@
+"""General batch-EM Gaussian mixtures; knows nothing of video."""

@@ -1,0 +1,5 @@
+"""What learns the background."""
+
+from bgsub.models.base import Model
+
+__all__ = ["Model"]
