@@ -1,0 +1,317 @@
+"""The adaptive Gaussian mixture of every pixel."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgsub.errors import FrameError, require
+from bgsub.kernels import online, threads
+from bgsub.models import checks, files
+from bgsub.models.params import MixtureParams
+from bgsub.models.presets import preset
+
+RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
+TILES_PER_THREAD = 32  # below, waking a thread costs more than it saves
+
+
+class AdaptiveMixture:
+    """Learns the background of a fixed camera, and labels what it does not explain.
+
+    Every pixel keeps up to `modes` Gaussians, updated frame by frame after Stauffer and Grimson
+    (CVPR 1999) with the adaptive number of modes of Zivkovic (ICPR 2004) and a start at rate 1/n.
+    Equations and further sources stand in `bgsub.kernels.online` beside the lines that apply them.
+
+    Parameters
+    ----------
+    params
+        How to learn and decide; by default the preset "balanced".
+    threads
+        Processors to use, by default all. The result is the same for any number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> model = AdaptiveMixture()
+    >>> empty = np.full((4, 6, 3), 90, np.uint8)
+    >>> for n in range(50):
+    ...     mask = model.apply(empty, time=n / 25)
+    >>> visited = empty.copy()
+    >>> visited[1:3, 2:4] = (20, 160, 250)
+    >>> model.apply(visited, time=2.0)
+    array([[  0,   0,   0,   0,   0,   0],
+           [  0,   0, 255, 255,   0,   0],
+           [  0,   0, 255, 255,   0,   0],
+           [  0,   0,   0,   0,   0,   0]], dtype=uint8)
+    """
+
+    def __init__(self, params: MixtureParams | None = None, threads: int | None = None) -> None:
+        self.params = params or preset("balanced")
+        self.threads = threads
+        self.reset()
+
+    @classmethod
+    def from_preset(cls, name: str, threads: int | None = None) -> AdaptiveMixture:
+        """A model with the settings of a preset by name. Raises ConfigError for an unknown one."""
+        return cls(preset(name), threads)
+
+    def reset(self) -> None:
+        """Forget every frame; the next one sets the size."""
+        self._shape: tuple[int, ...] | None = None
+        self._dtype = np.dtype(np.uint8)
+        self._state: NDArray[Any] = np.empty((0, 0), np.uint16)
+        self._image: NDArray[Any] | None = None
+        self._frames = 0
+        self._seconds = 0.0
+        self._clock: float | None = None
+
+    def apply(
+        self,
+        image: NDArray[Any],
+        time: float | None = None,
+        learning_rate: float | None = None,
+        roi: NDArray[Any] | None = None,
+        known_foreground: NDArray[Any] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Learn `image` and return its labels.
+
+        Parameters
+        ----------
+        image
+            (height, width) or (height, width, 1 to 4), uint8, uint16 or float32, any strides.
+            Three channels are taken as BGR.
+        time
+            Presentation time in seconds; without it `nominal_fps` is assumed.
+        learning_rate
+            Share of this frame in the model, 0 to 1, instead of the one that follows from `time`
+            and `history`. 0 leaves every bit of the model as it was.
+        roi
+            (height, width), non-zero where to look. Outside is labelled 0, learns nothing, and
+            costs nothing.
+        known_foreground
+            (height, width), non-zero where something is known to hide the background. It is
+            labelled 255 and learns nothing.
+
+        Returns
+        -------
+        mask
+            (height, width) uint8: 0 background, 127 shadow, 255 foreground. What a pixel shows
+            first is background.
+
+        Raises
+        ------
+        FrameError
+            An image of another size or type than the model's, with NaN, or out of its range.
+        """
+        pixels = self._pixels(image)
+        rate = self._rate(time, learning_rate)
+        if self._shape is None:
+            self._shape, self._dtype = image.shape, image.dtype
+            self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
+        flags = self._flags(roi, known_foreground)
+        mask = np.empty(self._size, np.uint8)
+        kernel = online.load(self._variant(flags.size > 0, rate > 0))["step"]
+        rates, labels, state = self._rates(rate), mask.reshape(-1), self._state
+
+        def work(first: int, last: int) -> None:
+            kernel(pixels, state, flags, labels, first, last, rates)
+
+        self._split(work)
+        self._image = pixels
+        if rate > 0:
+            self._frames += 1
+            self._seconds += self._step(time)
+            self._clock = time
+        return mask
+
+    def feedback(self, mask: NDArray[np.uint8]) -> None:
+        """Take the cleaned mask of the last frame; this model learns from its own labels alone."""
+
+    def background(self) -> NDArray[Any]:
+        """The mean of each pixel's heaviest mode, shape and dtype of the frames."""
+        values = self._per_pixel("background", self._channels)
+        values *= self._range / 255
+        if self._dtype.kind == "u":
+            values = np.clip(np.rint(values), 0, np.iinfo(self._dtype).max)
+        return values.astype(self._dtype).reshape(self._shape)
+
+    def certainty(self) -> NDArray[np.float32]:
+        """How much of the last `history` seconds each pixel's background explains.
+
+        Returns
+        -------
+        certainty
+            (height, width) float32 in [0, 1]: the weight of the background modes, times the part
+            of the memory that has been filled, 1 - exp(-seconds seen / history).
+        """
+        filled = 1 - math.exp(-self._seconds / self.params.history)
+        weight = self._per_pixel("background_weight", 1) * np.float32(filled)
+        return weight.reshape(self._size)
+
+    def foreground_probability(self, image: NDArray[Any] | None = None) -> NDArray[np.float32]:
+        """Probability that each pixel is foreground, from the densities of its mixture.
+
+        Parameters
+        ----------
+        image
+            A picture of the model's size and type; by default the last one applied, which must not
+            have been overwritten since.
+
+        Returns
+        -------
+        probability
+            (height, width) float32 in [0, 1]: Bayes' rule with the background modes' mixture
+            against a foreground of uniform density.
+        """
+        self._learnt()
+        pixels = self._image if image is None else self._pixels(image)
+        if pixels is None:
+            raise FrameError(
+                "no image since the model was loaded: pass one to foreground_probability"
+            )
+        return self._per_pixel("probability", 1, pixels).reshape(self._size)
+
+    def copy(self) -> AdaptiveMixture:
+        """An independent model that goes on from the same state."""
+        return copy.deepcopy(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole model to `path`; `bgsub.load` goes on from it bit for bit.
+
+        Raises ModelFileError, and DiskFullError when no space is left.
+        """
+        self._learnt()
+        files.write(
+            Path(path),
+            files.Snapshot(
+                params=self.params,
+                shape=self._shape or (),
+                dtype=self._dtype,
+                state=self._state,
+                frames=self._frames,
+                seconds=self._seconds,
+                clock=self._clock,
+            ),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, threads: int | None = None) -> AdaptiveMixture:
+        """The model that save() wrote. Raises ModelFileError for anything else."""
+        snapshot = files.read(Path(path))
+        model = cls(snapshot.params, threads)
+        model._shape, model._dtype = snapshot.shape, snapshot.dtype
+        model._state = snapshot.state
+        model._frames, model._seconds = snapshot.frames, snapshot.seconds
+        model._clock = snapshot.clock
+        return model
+
+    @property
+    def shape(self) -> tuple[int, ...] | None:
+        """Shape of the frames, None before the first."""
+        return self._shape
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of the model's state; 0 before the first frame."""
+        return self._state.nbytes
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_image": None}
+
+    def __repr__(self) -> str:
+        size = "no frame yet" if self._shape is None else f"{self._shape}, {self._frames} frames"
+        return f"AdaptiveMixture({size}, {self.params})"
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        return (self._shape or (0, 0))[:2]
+
+    @property
+    def _channels(self) -> int:
+        return self._shape[2] if self._shape is not None and len(self._shape) == 3 else 1
+
+    @property
+    def _range(self) -> float:
+        return self.params.value_range or RANGES[self._dtype.name]
+
+    def _learnt(self) -> None:
+        if self._shape is None:
+            raise FrameError("the model has seen no frame yet: apply() one first")
+
+    def _pixels(self, image: NDArray[Any]) -> NDArray[Any]:
+        """The image as one contiguous row of numbers, after every check."""
+        checked = checks.image(image, self._shape, self._dtype, self.params.value_range)
+        return np.ascontiguousarray(checked).reshape(-1)
+
+    def _flags(self, roi: NDArray[Any] | None, held: NDArray[Any] | None) -> NDArray[np.uint8]:
+        if roi is None and held is None:
+            return np.empty(0, np.uint8)
+        flags = np.zeros(self._size, np.uint8)
+        if held is not None:
+            flags[checks.region("known_foreground", held, self._size)] = online.HELD
+        if roi is not None:
+            flags[~checks.region("roi", roi, self._size)] = online.OUTSIDE
+        return flags.reshape(-1)
+
+    def _step(self, time: float | None) -> float:
+        """Seconds since the last frame; a first frame, and a clock set back, count as one frame."""
+        if time is None or self._clock is None or time <= self._clock:
+            return 1 / self.params.nominal_fps
+        return time - self._clock
+
+    def _rate(self, time: float | None, given: float | None) -> float:
+        if given is not None:
+            require(0 <= given <= 1, f"learning_rate must be 0 to 1, got {given}")
+            return given
+        rate = 1 - math.exp(-self._step(time) / self.params.history)
+        return max(rate, 1 / (self._frames + 1)) if self._warming else rate
+
+    @property
+    def _warming(self) -> bool:
+        return self._frames == 0 or self._seconds < self.params.warmup
+
+    def _variant(self, flagged: bool, learn: bool) -> online.Variant:
+        return self.params.variant(self._channels, flagged=flagged, learn=learn)
+
+    def _rates(self, rate: float) -> online.Rates:
+        p = self.params
+        return online.rates(
+            scale=255 / self._range,
+            alpha=rate,
+            alpha_foreground=rate if self._warming else rate * p.foreground_rate,
+            gain=rate * p.settled_gain,
+            prune=rate * p.prune,
+            match=p.match_sigmas**2,
+            back=p.background_sigmas**2,
+            share=p.background_share,
+            bar=p.weight_bar,
+            floor=p.luma_floor,
+            slope=p.luma_slope,
+            chroma=p.chroma_radius,
+            var_init=p.initial_variance,
+            var_min=p.minimum_variance,
+            var_max=p.maximum_variance,
+            dimmest=p.shadow_ratio,
+            tint=p.shadow_tint,
+            frame=self._frames,
+        )
+
+    def _per_pixel(self, kernel: str, width: int, *inputs: Any) -> NDArray[np.float32]:
+        """The float32 numbers that a kernel makes of each pixel's state, in one row."""
+        self._learnt()
+        run = online.load(self._variant(False, True))[kernel]
+        out = np.empty(math.prod(self._size) * width, np.float32)
+        state, rates = self._state, self._rates(0.0)
+        self._split(lambda first, last: run(state, *inputs, out, first, last, rates))
+        return out
+
+    def _split(self, work: Callable[[int, int], None]) -> None:
+        tiles = len(self._state)
+        wanted = self.threads or threads.available()
+        threads.split(work, tiles, min(wanted, max(1, tiles // TILES_PER_THREAD)))

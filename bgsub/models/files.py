@@ -1,0 +1,157 @@
+"""Models on disk: a zip of a JSON description and one array. Nothing in it can run code."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgsub.errors import ConfigError, DiskFullError, ModelFileError
+from bgsub.kernels import online
+from bgsub.models import checks
+from bgsub.models.params import MixtureParams
+
+FORMAT, VERSION = "bgsub-model", 1
+LARGEST_ABOUT = 1 << 16
+EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a model is."""
+
+    params: MixtureParams
+    shape: tuple[int, ...]
+    """Of the frames."""
+    dtype: np.dtype[Any]
+    """Of the frames."""
+    state: NDArray[Any]
+    frames: int
+    """Learnt so far."""
+    seconds: float
+    """Learnt so far."""
+    clock: float | None
+    """Time of the last frame learnt, seconds."""
+
+
+def write(path: Path, snapshot: Snapshot) -> None:
+    """Write `snapshot`; `path` gets its name when the file is complete."""
+    about = {
+        "format": FORMAT,
+        "version": VERSION,
+        "params": asdict(snapshot.params),
+        "shape": snapshot.shape,
+        "dtype": snapshot.dtype.name,
+        "frames": snapshot.frames,
+        "seconds": snapshot.seconds,
+        "clock": snapshot.clock,
+    }
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr(_entry("about.json"), json.dumps(about, indent=1))
+            array = io.BytesIO()
+            np.lib.format.write_array(array, snapshot.state, allow_pickle=False)
+            archive.writestr(_entry("state.npy"), array.getbuffer())
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        Path.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        kind = DiskFullError if error.errno == errno.ENOSPC else ModelFileError
+        raise kind(f"cannot write the model {path}: {error.strerror or error}") from error
+
+
+def read(path: Path) -> Snapshot:
+    """The snapshot in `path`. Raises ModelFileError for anything but a whole model file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _snapshot(_about(archive), archive)
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot read the model {path}: {error}") from None
+    except OSError as error:
+        raise ModelFileError(f"cannot read the model {path}: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise ModelFileError(
+            f"cannot read the model {path}: it is damaged, or no model file; "
+            "models are written by `--save-model` and save()"
+        ) from error
+
+
+def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
+    """The description, if this version can read what it describes."""
+    names = archive.namelist()
+    if sorted(names) != ["about.json", "state.npy"]:
+        raise ModelFileError("it is no model file: about.json and state.npy are not what it holds")
+    if archive.getinfo("about.json").file_size > LARGEST_ABOUT:
+        raise ModelFileError("its description is damaged")
+    try:
+        about = json.loads(archive.read("about.json"))
+    except ValueError as error:
+        raise ModelFileError("its description is damaged") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise ModelFileError("it is no model file")
+    version = about.get("version")
+    if version != VERSION:
+        raise ModelFileError(
+            f"it has format version {version}, and this bgsub reads version {VERSION}; "
+            "install the bgsub that wrote it"
+        )
+    return about
+
+
+def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
+    try:
+        params = MixtureParams(**about["params"])
+        shape = tuple(int(n) for n in about["shape"])
+        dtype = np.dtype(about["dtype"])
+        frames, seconds = int(about["frames"]), float(about["seconds"])
+        clock = None if about["clock"] is None else float(about["clock"])
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"its description is damaged ({error})") from error
+    if len(shape) not in (2, 3) or min(shape) < 1 or dtype.name not in checks.TYPES:
+        raise ModelFileError(f"its description is damaged ({dtype} frames of shape {shape})")
+    return Snapshot(params, shape, dtype, _state(archive, params, shape), frames, seconds, clock)
+
+
+def _state(archive: zipfile.ZipFile, params: MixtureParams, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array, its size compared with what the description asks for before it is read."""
+    variant = params.variant(shape[2] if len(shape) == 3 else 1)
+    expected, kind = online.layout(variant, shape[0] * shape[1])
+    with archive.open("state.npy") as file:
+        try:
+            np.lib.format.read_magic(file)
+            found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        except ValueError as error:
+            raise ModelFileError("its state is damaged") from error
+        if found != expected or dtype != kind or fortran:
+            raise ModelFileError(
+                f"its state is {dtype} {found}, where frames of {shape} need {kind} {expected}"
+            )
+        state = np.empty(expected, kind)
+        view = state.reshape(-1).view(np.uint8).data
+        done = 0
+        while done < len(view):
+            block = file.read(min(1 << 20, len(view) - done))
+            if not block:
+                raise ModelFileError("its state is cut short")
+            view[done : done + len(block)] = block
+            done += len(block)
+        if file.read(1):
+            raise ModelFileError("its state is longer than its frames need")
+        return state
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry

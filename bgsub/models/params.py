@@ -1,0 +1,154 @@
+"""How an AdaptiveMixture learns and decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from bgsub.errors import require
+from bgsub.kernels.online import Variant
+
+Color = Literal["ycrcb", "bgr"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixtureParams:
+    """How an AdaptiveMixture learns and decides.
+
+    Grey levels are those of an 8-bit picture, whatever the input's type is.
+
+    Raises
+    ------
+    ConfigError
+        A value out of its range; the message names it.
+    """
+
+    modes: int = 4
+    """Gaussians a pixel may hold, 1 to 5."""
+    history: float = 20.0
+    """Seconds in which the memory of the past falls to 1/e; the learning rate of a frame that comes
+    dt seconds after the last is 1 - exp(-dt / history)."""
+    warmup: float = 0.4
+    """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
+    frame n."""
+    nominal_fps: float = 25.0
+    """Frames a second that are assumed where frames come without time."""
+
+    color: Color = "ycrcb"
+    """Space in which three-channel pixels are compared: "ycrcb" with luma and chroma apart, "bgr"
+    with one distance over the channels."""
+    match_sigmas: float = 2.5
+    """Standard deviations within which a pixel belongs to a mode and feeds it."""
+    background_sigmas: float = 4.0
+    """Standard deviations within which a background mode explains a pixel (with
+    `background_share`), and the width of its shadow."""
+    luma_floor: float = 15.0
+    """Smallest luma radius of a mode in grey levels, however certain the mode is; 0 leaves the
+    radius to the variance alone."""
+    luma_slope: float = 0.06
+    """Growth of that radius for each grey level of the mode's luma."""
+    chroma_radius: float = 14.0
+    """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
+
+    weight_bar: float = 0.08
+    """Weight from which a mode is background; 0 switches to the rule of `background_share`."""
+    background_share: float = 0.9
+    """The heaviest modes that reach this weight together are background, with weight_bar = 0."""
+    foreground_rate: float = 0.05
+    """Share of the learning rate with which a foreground pixel feeds the model; the smaller, the
+    longer a stopped object stays foreground. 1 learns everything alike."""
+    settled_gain: float = 4.0
+    """A mode's mean moves by 1 / (frames it has explained), and no slower than this many learning
+    rates; 0 moves it by learning rate / weight."""
+
+    initial_variance: float = 225.0
+    """Variance of a mode seen once, squared grey levels."""
+    minimum_variance: float = 4.0
+    """No mode becomes more certain than this, squared grey levels."""
+    maximum_variance: float = 400.0
+    """No mode becomes wider than this, squared grey levels, at most 1023."""
+    prune: float = 0.0
+    """Share of the history that must support a mode (Zivkovic's complexity prior)."""
+
+    shadows: bool = False
+    """Label shadows 127."""
+    shadow_ratio: float = 0.5
+    """Darkest shadow: its brightness as a share of the background's."""
+    shadow_tint: float = 8.0
+    """How far |dCr| + |dCb| of a shadow may lie from the dimmed background's, grey levels, with
+    color = "ycrcb"."""
+
+    value_range: float | None = None
+    """Largest value of the input: by default 255 for uint8 and float32, 65535 for uint16."""
+    compact: bool = True
+    """Keep the state in 16-bit fixed point; False takes float32 and twice the memory."""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.modes <= 5, f"modes must be 1 to 5, got {self.modes}")
+        for name in ("history", "nominal_fps", "match_sigmas", "background_sigmas"):
+            _positive(name, getattr(self, name))
+        for name in ("warmup", "luma_floor", "luma_slope", "settled_gain"):
+            value = getattr(self, name)
+            require(value >= 0, f"{name} must not be negative, got {value}")
+        _positive("chroma_radius", self.chroma_radius)
+        _positive("shadow_tint", self.shadow_tint)
+        for name in ("weight_bar", "foreground_rate", "prune"):
+            _share(name, getattr(self, name), zero=True)
+        for name in ("background_share", "shadow_ratio"):
+            _share(name, getattr(self, name), zero=False)
+        require(
+            self.color in get_args(Color),
+            f"color must be one of {', '.join(get_args(Color))}, got {self.color!r}",
+        )
+        require(
+            0 < self.minimum_variance <= self.initial_variance <= self.maximum_variance <= 1023,
+            "variances must rise from minimum_variance over initial_variance to maximum_variance, "
+            f"above 0 and at most 1023, got {self.minimum_variance}, {self.initial_variance}, "
+            f"{self.maximum_variance}",
+        )
+        if self.value_range is not None:
+            _positive("value_range", self.value_range)
+
+    def variant(self, channels: int, *, flagged: bool = False, learn: bool = True) -> Variant:
+        """The kernels that these settings need for frames of `channels`."""
+        return Variant(
+            modes=self.modes,
+            channels=channels,
+            compact=self.compact,
+            ycrcb=self.color == "ycrcb" and channels == 3,
+            floored=self.luma_floor > 0 or self.luma_slope > 0,
+            weight_bar=self.weight_bar > 0,
+            hit_gain=self.settled_gain > 0,
+            conservative=self.foreground_rate < 1,
+            shadows=self.shadows,
+            flagged=flagged,
+            learn=learn,
+        )
+
+
+def _positive(name: str, value: float) -> None:
+    require(value > 0, f"{name} must be above 0, got {value}")
+
+
+def _share(name: str, value: float, *, zero: bool) -> None:
+    low = "0" if zero else "above 0"
+    rule = 0 <= value <= 1 and (zero or value > 0)
+    require(rule, f"{name} must be {low} to 1, got {value}")
+
+
+CLASSIC = MixtureParams(
+    modes=5,
+    warmup=20.0,
+    color="bgr",
+    match_sigmas=3.0,
+    luma_floor=0.0,
+    luma_slope=0.0,
+    weight_bar=0.0,
+    foreground_rate=1.0,
+    settled_gain=0.0,
+    initial_variance=15.0,
+    minimum_variance=4.0,
+    maximum_variance=75.0,
+    prune=0.05,
+)
+"""The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""

@@ -1,0 +1,48 @@
+"""Promised: the mixture is OpenCV's when every ingredient is off; state is a value."""
+
+import cv2
+import numpy as np
+import pytest
+
+from bgsub.models import AdaptiveMixture, load, preset
+
+
+def noisy(frames, size=(48, 64), seed=0):
+    rng = np.random.default_rng(seed)
+    scene = rng.integers(0, 256, (*size, 3))
+    for n in range(frames):
+        image = scene + rng.normal(0, 4, scene.shape)
+        image[10:20, n % 40 : n % 40 + 10] = 250
+        yield np.clip(image, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["fast", "balanced", "best", "classic"])
+def test_the_bits_do_not_depend_on_the_number_of_threads(name):
+    one, two = AdaptiveMixture.from_preset(name, 1), AdaptiveMixture.from_preset(name, 2)
+    for n, image in enumerate(noisy(20, (96, 128))):
+        np.testing.assert_array_equal(one.apply(image, n / 25), two.apply(image, n / 25))
+    np.testing.assert_array_equal(one._state, two._state)
+
+
+@pytest.mark.parametrize("name", ["balanced", "classic"])
+def test_a_saved_model_goes_on_bit_for_bit(tmp_path, name):
+    model = AdaptiveMixture.from_preset(name)
+    images = list(noisy(30))
+    for n, image in enumerate(images[:15]):
+        model.apply(image, n / 25)
+    model.save(tmp_path / "m.bgm")
+    other = load(tmp_path / "m.bgm")
+    for n, image in enumerate(images[15:], 15):
+        np.testing.assert_array_equal(model.apply(image, n / 25), other.apply(image, n / 25))
+    np.testing.assert_array_equal(model._state, other._state)
+
+
+def test_with_every_ingredient_off_the_masks_are_mog2s():
+    """What differs are ties between modes of equal weight, and the rounding of 16-bit state."""
+    ours, theirs = AdaptiveMixture(preset("classic")), cv2.createBackgroundSubtractorMOG2()
+    theirs.setDetectShadows(False)
+    same = []
+    for n, image in enumerate(noisy(100), 1):
+        mask = ours.apply(image, learning_rate=1 / min(2 * n, 500))
+        same.append(np.mean(mask == theirs.apply(image)))
+    assert np.mean(same[1:]) >= 0.99
