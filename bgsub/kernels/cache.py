@@ -82,7 +82,8 @@ class _Announcer(event.Listener):
 
 
 def install() -> None:
-    """Direct numba's cache to `folder`, once, and announce what is compiled from now on."""
-    config: Any = numba.config
-    config.CACHE_DIR = str(folder())
+    """Give numba a cache that can be written, and announce what is compiled from now on."""
+    if folder() != wanted():
+        config: Any = numba.config
+        config.CACHE_DIR = str(folder())
     event.register("numba:compile", _Announcer())

@@ -23,6 +23,7 @@ leave.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -353,8 +354,8 @@ def probability(state, image, chances, first, last, r):
 """
 
 
-def load(variant: Variant) -> dict[str, Any]:
-    """The kernels of a variant by name; each is compiled when it is first called."""
+def load(variant: Variant) -> ModuleType:
+    """The kernels of a variant as a module; each is compiled when it is first called."""
     color = variant.ycrcb and variant.channels == 3
     options = {**variant._asdict(), "ycrcb": color}
     compact = variant.compact

@@ -7,23 +7,29 @@ answer from the cache is impossible.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from bgsub.kernels.cache import folder
 
 
 @cache
-def load(text: str) -> dict[str, Any]:
-    """The names that `text`, a module of kernels, defines."""
-    name = f"kernels_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+def load(text: str) -> ModuleType:
+    """The module of kernels whose source is `text`."""
+    name = f"bgsub_kernels_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     path = folder() / f"{name}.py"
     if not path.exists():
         part = path.with_suffix(f".{os.getpid()}.part")
         part.write_text(text)
         Path.replace(part, path)
-    names: dict[str, Any] = {"__name__": f"bgsub.kernels.{name}", "__file__": str(path)}
-    exec(compile(text, str(path), "exec"), names)
-    return names
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # numba looks the module up when it loads a kernel from its cache
+    spec.loader.exec_module(module)
+    return module

@@ -116,7 +116,7 @@ class AdaptiveMixture:
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
         mask = np.empty(self._size, np.uint8)
-        kernel = online.load(self._variant(flags.size > 0, rate > 0))["step"]
+        kernel = online.load(self._variant(flags.size > 0, rate > 0)).step
         rates, labels, state = self._rates(rate), mask.reshape(-1), self._state
 
         def work(first: int, last: int) -> None:
@@ -305,7 +305,7 @@ class AdaptiveMixture:
     def _per_pixel(self, kernel: str, width: int, *inputs: Any) -> NDArray[np.float32]:
         """The float32 numbers that a kernel makes of each pixel's state, in one row."""
         self._learnt()
-        run = online.load(self._variant(False, True))[kernel]
+        run = getattr(online.load(self._variant(False, True)), kernel)
         out = np.empty(math.prod(self._size) * width, np.float32)
         state, rates = self._state, self._rates(0.0)
         self._split(lambda first, last: run(state, *inputs, out, first, last, rates))
