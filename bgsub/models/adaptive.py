@@ -285,7 +285,7 @@ class AdaptiveMixture:
             scale=255 / self._range,
             alpha=rate,
             alpha_foreground=rate if self._warming else rate * p.foreground_rate,
-            gain=rate * p.settled_gain,
+            gain=min(rate * p.settled_gain, 1.0) if not self._warming else 0.0,
             prune=rate * p.prune,
             match=p.match_sigmas**2,
             back=p.background_sigmas**2,
