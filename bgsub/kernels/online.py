@@ -58,6 +58,8 @@ class Variant(NamedTuple):
     """The mean's gain is 1 / hits until it has settled; else rate / weight."""
     conservative: bool = False
     """Foreground feeds its mode at a rate of its own."""
+    feedback: bool = False
+    """Pixels that flicker grow more tolerant."""
     shadows: bool = False
     flagged: bool = False
     """Some pixels carry flags."""
@@ -67,6 +69,11 @@ class Variant(NamedTuple):
     def fields(self) -> int:
         """Numbers kept for each mode: weight, variance, hits, means."""
         return 2 + self.hit_gain + self.channels
+
+    @property
+    def planes(self) -> int:
+        """Numbers kept for each pixel: its modes' fields; with feedback unrest and last labels."""
+        return self.modes * self.fields + 2 * self.feedback
 
 
 class Rates(NamedTuple):
@@ -89,6 +96,9 @@ class Rates(NamedTuple):
     var_max: np.float32
     dimmest: np.float32  # luma ratio of the darkest shadow
     tint: np.float32  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
+    unrest: np.float32  # learning rate of the share of frames in which a pixel flickers
+    widen: np.float32  # growth of the radii with that share
+    lower: np.float32  # fall of the weight bar with that share
     seed: np.uint32  # of this frame's rounding
 
 
@@ -101,6 +111,7 @@ LANES = {lanes}
 F = {fields}
 C = {channels}
 W, V, H, M = 0, 1, 2, {mean}
+UNREST, PAST = {unrest}, {unrest} + 1
 ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
 UNIT_W, PER_W = np.float32({unit_w}), np.float32({per_w})
 UNIT_V, PER_V = np.float32({unit_v}), np.float32({per_v})
@@ -143,7 +154,7 @@ BASE = """
 
 STEP = """
 @njit(**OPTIONS)
-def step(image, state, flags, labels, first, last, r):
+def step(image, state, flags, busy, labels, first, last, r):
     n_pixels = image.size // C
     for t in range(first, last):
         start = t * LANES
@@ -161,11 +172,23 @@ def step(image, state, flags, labels, first, last, r):
                 out[p] = 0
             continue
 %end
+%if feedback
+        taken = busy[start : start + count]
+%end
         for p in range(count):
 @PIXEL
             %k w#k = F32(S[(#k * F + W) * LANES + p]) * UNIT_W
             %k v#k = F32(S[(#k * F + V) * LANES + p]) * UNIT_V
             %kc m#k_#c = F32(S[(#k * F + M + #c) * LANES + p]) * UNIT_M
+%if feedback
+            unrest = F32(S[UNREST * LANES + p]) * UNIT_W
+            past = I32(S[PAST * LANES + p])
+            wide = ONE + r.widen * unrest
+            bar = r.bar * max(ONE - r.lower * unrest, F32(0.1))
+%else
+            wide = ONE
+            bar = r.bar
+%end
 
             # How far is the pixel from each mode, and to which does it belong?
 %if ycrcb
@@ -175,13 +198,13 @@ def step(image, state, flags, labels, first, last, r):
             %k d#k = sum{c: (x#c - m#k_#c) * (x#c - m#k_#c)}
 %end
 %if floored
-            %k r#k = r.floor + r.slope * m#k_0
+            %k r#k = (r.floor + r.slope * m#k_0) * wide
             %k near#k = (w#k > ZERO) & (d#k < max(r#k * r#k, r.match * v#k))
 %else
             %k near#k = (w#k > ZERO) & (d#k < r.match * v#k)
 %end
 %if ycrcb
-            %k near#k = near#k & (chroma#k < r.chroma)
+            %k near#k = near#k & (chroma#k < r.chroma * wide)
 %end
             # The heaviest of those will learn; without one, the lightest of all is replaced.
             heavy = NONE
@@ -194,7 +217,7 @@ def step(image, state, flags, labels, first, last, r):
 
 @BASE
 %if weight_bar
-            back = found & (heavy >= r.bar)
+            back = found & (heavy >= bar)
 %else
             # A mode heavier than the one that learns may explain the pixel too, if it lies within
             # the wider radius.
@@ -221,6 +244,12 @@ def step(image, state, flags, labels, first, last, r):
 %end
             out[p] = label
 %if learn
+%if feedback
+            # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
+            blink = F32(1) if ((past ^ (past >> 1)) & 1) == 1 and taken[p] == 0 else ZERO
+            calm = unrest + r.unrest * (blink - unrest)
+            past = ((past << 1) | (label >> 7)) & 3
+%end
 
 %if conservative
             alpha = r.alpha if back else r.alpha_foreground
@@ -260,6 +289,9 @@ def step(image, state, flags, labels, first, last, r):
             %k q#k = max(left, I32(0)) if own#k else q#k
             %k y#k = I32(v#k * PER_V + HALF) + I32(np.floor((s#k - v#k) * PER_V + u))
             %kc z#k_#c = I32(m#k_#c * PER_M + HALF) + I32(np.floor(g#k * (x#c - m#k_#c) * PER_M + u))
+%if feedback
+            calm = F32(I32(unrest * PER_W + HALF)) + np.floor((calm - unrest) * PER_W + u)
+%end
 %else
             %k q#k = mine if own#k else n#k * fair
             %k y#k = s#k
@@ -273,12 +305,20 @@ def step(image, state, flags, labels, first, last, r):
 %if hit_gain
             %k S[(#k * F + H) * LANES + p] = STORE(seen#k) if free else S[(#k * F + H) * LANES + p]
 %end
+%if feedback
+            S[UNREST * LANES + p] = STORE(calm) if free else S[UNREST * LANES + p]
+            S[PAST * LANES + p] = STORE(past) if free else S[PAST * LANES + p]
+%end
 %else
             %k S[(#k * F + W) * LANES + p] = STORE(q#k)
             %k S[(#k * F + V) * LANES + p] = STORE(y#k)
             %kc S[(#k * F + M + #c) * LANES + p] = STORE(z#k_#c)
 %if hit_gain
             %k S[(#k * F + H) * LANES + p] = STORE(seen#k)
+%end
+%if feedback
+            S[UNREST * LANES + p] = STORE(calm)
+            S[PAST * LANES + p] = STORE(past)
 %end
 %end
 %end
@@ -365,6 +405,7 @@ def load(variant: Variant) -> ModuleType:
         fields=variant.fields,
         channels=variant.channels,
         mean=variant.fields - variant.channels,
+        unrest=variant.modes * variant.fields,
         outside=OUTSIDE,
         held=HELD,
         state="uint16" if compact else "float32",
@@ -386,10 +427,10 @@ def rates(*, frame: int, **numbers: float) -> Rates:
 
 
 def layout(variant: Variant, n_pixels: int) -> tuple[tuple[int, int], np.dtype[Any]]:
-    """Shape (tiles, modes * fields * LANES) and dtype of the state of `n_pixels`."""
+    """Shape (tiles, planes * LANES) and dtype of the state of `n_pixels`."""
     tiles = -(-n_pixels // LANES)
     dtype = np.dtype(np.uint16 if variant.compact else np.float32)
-    return (tiles, variant.modes * variant.fields * LANES), dtype
+    return (tiles, variant.planes * LANES), dtype
 
 
 def blank(variant: Variant, n_pixels: int) -> NDArray[Any]:

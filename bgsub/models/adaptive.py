@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
+NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
 TILES_PER_THREAD = 32  # below, waking a thread costs more than it saves
 
 
@@ -70,6 +72,9 @@ class AdaptiveMixture:
         self._frames = 0
         self._seconds = 0.0
         self._clock: float | None = None
+        self._moving = np.empty((0, 0), np.uint8)
+        self._fresh = False
+        self._told = False
 
     def apply(
         self,
@@ -113,25 +118,44 @@ class AdaptiveMixture:
         rate = self._rate(time, learning_rate)
         if self._shape is None:
             self._shape, self._dtype = image.shape, image.dtype
+            self._moving = np.zeros(self._size, np.uint8)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
         mask = np.empty(self._size, np.uint8)
         kernel = online.load(self._variant(flags.size > 0, rate > 0)).step
-        rates, labels, state = self._rates(rate), mask.reshape(-1), self._state
+        rates, labels, state = self._rates(rate, time), mask.reshape(-1), self._state
+        moving = self._moving.reshape(-1)
 
         def work(first: int, last: int) -> None:
-            kernel(pixels, state, flags, labels, first, last, rates)
+            kernel(pixels, state, flags, moving, labels, first, last, rates)
 
         self._split(work)
         self._image = pixels
+        self._fresh = rate > 0
         if rate > 0:
+            self._told = False
             self._frames += 1
             self._seconds += self._step(time)
             self._clock = time
         return mask
 
     def feedback(self, mask: NDArray[np.uint8]) -> None:
-        """Take the cleaned mask of the last frame; this model learns from its own labels alone."""
+        """Take the cleaned mask of the last frame.
+
+        Pixels that flicker where nothing moves are told by it from those that something crosses
+        (`unrest_widen`, `unrest_lower`). Without it the model learns from its own labels alone.
+        After a frame that was not learnt it is not looked at.
+
+        Parameters
+        ----------
+        mask
+            (height, width) uint8 labels.
+        """
+        if self._fresh and self._variant(False, True).feedback:
+            checks.region("mask", mask, self._size)
+            wide = np.asarray(cv2.dilate((mask == 255).astype(np.uint8), NEAR), np.uint8)
+            self._moving = np.bitwise_or(np.left_shift(self._moving, 1) & 2, wide)
+            self._told = True
 
     def background(self) -> NDArray[Any]:
         """The mean of each pixel's heaviest mode, shape and dtype of the frames."""
@@ -191,6 +215,8 @@ class AdaptiveMixture:
             Path(path),
             files.Snapshot(
                 params=self.params,
+                moving=self._moving,
+                told=self._told,
                 shape=self._shape or (),
                 dtype=self._dtype,
                 state=self._state,
@@ -206,7 +232,8 @@ class AdaptiveMixture:
         snapshot = files.read(Path(path))
         model = cls(snapshot.params, threads)
         model._shape, model._dtype = snapshot.shape, snapshot.dtype
-        model._state = snapshot.state
+        model._state, model._moving = snapshot.state, snapshot.moving
+        model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
         model._clock = snapshot.clock
         return model
@@ -279,8 +306,9 @@ class AdaptiveMixture:
     def _variant(self, flagged: bool, learn: bool) -> online.Variant:
         return self.params.variant(self._channels, flagged=flagged, learn=learn)
 
-    def _rates(self, rate: float) -> online.Rates:
+    def _rates(self, rate: float, time: float | None = None) -> online.Rates:
         p = self.params
+        memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
         return online.rates(
             scale=255 / self._range,
             alpha=rate,
@@ -299,6 +327,9 @@ class AdaptiveMixture:
             var_max=p.maximum_variance,
             dimmest=p.shadow_ratio,
             tint=p.shadow_tint,
+            unrest=memory if self._told else 0.0,
+            widen=p.unrest_widen,
+            lower=p.unrest_lower,
             frame=self._frames,
         )
 

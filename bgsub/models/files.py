@@ -21,7 +21,9 @@ from bgsub.models import checks
 from bgsub.models.params import MixtureParams
 
 FORMAT, VERSION = "bgsub-model", 1
+CONTENT = ["about.json", "moving.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
+BLOCK = 1 << 20  # bytes read at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
 
 
@@ -35,6 +37,10 @@ class Snapshot:
     dtype: np.dtype[Any]
     """Of the frames."""
     state: NDArray[Any]
+    moving: NDArray[np.uint8]
+    """(height, width) bits of the last two cleaned masks."""
+    told: bool
+    """Whether the last frame's cleaned mask has come."""
     frames: int
     """Learnt so far."""
     seconds: float
@@ -54,14 +60,16 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "frames": snapshot.frames,
         "seconds": snapshot.seconds,
         "clock": snapshot.clock,
+        "told": snapshot.told,
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry("about.json"), json.dumps(about, indent=1))
-            array = io.BytesIO()
-            np.lib.format.write_array(array, snapshot.state, allow_pickle=False)
-            archive.writestr(_entry("state.npy"), array.getbuffer())
+            for name, array in (("state", snapshot.state), ("moving", snapshot.moving)):
+                data = io.BytesIO()
+                np.lib.format.write_array(data, array, allow_pickle=False)
+                archive.writestr(_entry(f"{name}.npy"), data.getbuffer())
         with part.open("rb") as written:
             os.fsync(written.fileno())
         Path.replace(part, path)
@@ -90,8 +98,8 @@ def read(path: Path) -> Snapshot:
 def _about(archive: zipfile.ZipFile) -> dict[str, Any]:
     """The description, if this version can read what it describes."""
     names = archive.namelist()
-    if sorted(names) != ["about.json", "state.npy"]:
-        raise ModelFileError("it is no model file: about.json and state.npy are not what it holds")
+    if sorted(names) != CONTENT:
+        raise ModelFileError(f"it is no model file: it does not hold {', '.join(CONTENT)}")
     if archive.getinfo("about.json").file_size > LARGEST_ABOUT:
         raise ModelFileError("its description is damaged")
     try:
@@ -116,39 +124,51 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         dtype = np.dtype(about["dtype"])
         frames, seconds = int(about["frames"]), float(about["seconds"])
         clock = None if about["clock"] is None else float(about["clock"])
+        told = bool(about["told"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"its description is damaged ({error})") from error
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.name not in checks.TYPES:
         raise ModelFileError(f"its description is damaged ({dtype} frames of shape {shape})")
-    return Snapshot(params, shape, dtype, _state(archive, params, shape), frames, seconds, clock)
-
-
-def _state(archive: zipfile.ZipFile, params: MixtureParams, shape: tuple[int, ...]) -> NDArray[Any]:
-    """The array, its size compared with what the description asks for before it is read."""
     variant = params.variant(shape[2] if len(shape) == 3 else 1)
-    expected, kind = online.layout(variant, shape[0] * shape[1])
-    with archive.open("state.npy") as file:
+    state = _array(archive, "state.npy", *online.layout(variant, shape[0] * shape[1]))
+    moving = _array(archive, "moving.npy", shape[:2], np.dtype(np.uint8))
+    return Snapshot(
+        params=params,
+        shape=shape,
+        dtype=dtype,
+        state=state,
+        moving=moving,
+        told=told,
+        frames=frames,
+        seconds=seconds,
+        clock=clock,
+    )
+
+
+def _array(
+    archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """One array, its header compared with what the description asks for before it is read."""
+    with archive.open(name) as file:
         try:
             np.lib.format.read_magic(file)
-            found, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            found, fortran, kind = np.lib.format.read_array_header_1_0(file)
         except ValueError as error:
-            raise ModelFileError("its state is damaged") from error
-        if found != expected or dtype != kind or fortran:
-            raise ModelFileError(
-                f"its state is {dtype} {found}, where frames of {shape} need {kind} {expected}"
-            )
-        state = np.empty(expected, kind)
-        view = state.reshape(-1).view(np.uint8).data
+            raise ModelFileError(f"{name} is damaged") from error
+        if found != shape or kind != dtype or fortran:
+            raise ModelFileError(f"{name} is {kind} {found}, where {dtype} {shape} is needed")
+        array = np.empty(shape, dtype)
+        view = array.reshape(-1).view(np.uint8).data
         done = 0
         while done < len(view):
-            block = file.read(min(1 << 20, len(view) - done))
+            block = file.read(min(BLOCK, len(view) - done))
             if not block:
-                raise ModelFileError("its state is cut short")
+                raise ModelFileError(f"{name} is cut short")
             view[done : done + len(block)] = block
             done += len(block)
         if file.read(1):
-            raise ModelFileError("its state is longer than its frames need")
-        return state
+            raise ModelFileError(f"{name} is longer than its frames need")
+        return array
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

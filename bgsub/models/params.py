@@ -50,11 +50,11 @@ class MixtureParams:
     chroma_radius: float = 14.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
 
-    weight_bar: float = 0.08
+    weight_bar: float = 0.1
     """Weight from which a mode is background; 0 switches to the rule of `background_share`."""
     background_share: float = 0.9
     """The heaviest modes that reach this weight together are background, with weight_bar = 0."""
-    foreground_rate: float = 0.05
+    foreground_rate: float = 0.03
     """Share of the learning rate with which a foreground pixel feeds the model; the smaller, the
     longer a stopped object stays foreground. 1 learns everything alike."""
     settled_gain: float = 4.0
@@ -69,6 +69,13 @@ class MixtureParams:
     """No mode becomes wider than this, squared grey levels, at most 1023."""
     prune: float = 0.0
     """Share of the history that must support a mode (Zivkovic's complexity prior)."""
+
+    unrest_memory: float = 4.0
+    """Seconds over which the share of frames in which a pixel flickers is averaged."""
+    unrest_widen: float = 3.0
+    """Growth of a pixel's radii with that share: 1 + unrest_widen * share."""
+    unrest_lower: float = 6.0
+    """Fall of its weight bar with that share: 1 - unrest_lower * share, at least 0.1."""
 
     shadows: bool = False
     """Label shadows 127."""
@@ -85,9 +92,22 @@ class MixtureParams:
 
     def __post_init__(self) -> None:
         require(1 <= self.modes <= 5, f"modes must be 1 to 5, got {self.modes}")
-        for name in ("history", "nominal_fps", "match_sigmas", "background_sigmas"):
+        for name in (
+            "history",
+            "nominal_fps",
+            "match_sigmas",
+            "background_sigmas",
+            "unrest_memory",
+        ):
             _positive(name, getattr(self, name))
-        for name in ("warmup", "luma_floor", "luma_slope", "settled_gain"):
+        for name in (
+            "warmup",
+            "luma_floor",
+            "luma_slope",
+            "settled_gain",
+            "unrest_widen",
+            "unrest_lower",
+        ):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative, got {value}")
         _positive("chroma_radius", self.chroma_radius)
@@ -120,6 +140,7 @@ class MixtureParams:
             weight_bar=self.weight_bar > 0,
             hit_gain=self.settled_gain > 0,
             conservative=self.foreground_rate < 1,
+            feedback=self.unrest_widen > 0 or self.unrest_lower > 0,
             shadows=self.shadows,
             flagged=flagged,
             learn=learn,
@@ -150,5 +171,7 @@ CLASSIC = MixtureParams(
     minimum_variance=4.0,
     maximum_variance=75.0,
     prune=0.05,
+    unrest_widen=0.0,
+    unrest_lower=0.0,
 )
 """The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""
