@@ -1,0 +1,146 @@
+"""Promised: the majority, blobs, holes and shadows of a slow look at every pixel."""
+
+import cv2
+import numpy as np
+import pytest
+
+from bgsub.errors import ConfigError, FrameError
+from bgsub.masks import Cleaner, MaskParams, find_blobs
+from bgsub.masks.clean import window
+
+OFF = {"min_blob": 0.0, "max_hole": 0.0}
+
+
+def random_mask(rng, size, share=0.5):
+    return np.where(rng.random(size) < share, 255, 0).astype(np.uint8)
+
+
+def slow_majority(mask, side):
+    half, out = side // 2, np.zeros_like(mask)
+    for y, x in np.ndindex(mask.shape):
+        seen = mask[max(y - half, 0) : y + half + 1, max(x - half, 0) : x + half + 1]
+        out[y, x] = 255 if (seen == 255).sum() > seen.size / 2 else 0
+    return out
+
+
+def slow_components(of, diagonal):
+    """Lists of the pixels of each connected component, by flooding."""
+    steps = [(0, 1), (1, 0), (0, -1), (-1, 0)]
+    steps += [(1, 1), (1, -1), (-1, 1), (-1, -1)] if diagonal else []
+    left, found = {tuple(at) for at in np.argwhere(of)}, []
+    while left:
+        heap, component = [left.pop()], []
+        while heap:
+            at = heap.pop()
+            component.append(at)
+            for dy, dx in steps:
+                near = (at[0] + dy, at[1] + dx)
+                if near in left:
+                    left.remove(near)
+                    heap.append(near)
+        found.append(component)
+    return found
+
+
+@pytest.mark.parametrize("side", [1, 3, 5, 9, 17, 51, 301])
+@pytest.mark.parametrize("size", [(1, 1), (7, 12), (31, 20)])
+def test_the_majority_is_that_of_the_window_inside_the_picture(side, size):
+    mask = random_mask(np.random.default_rng(side), size)
+    clean = Cleaner(MaskParams(majority=side, **OFF))(mask)
+    np.testing.assert_array_equal(clean, slow_majority(mask, side))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_small_blobs_go_and_small_holes_are_filled(seed):
+    mask = random_mask(np.random.default_rng(seed), (24, 30), share=0.6)
+    params = MaskParams(majority=1, min_blob=6 / mask.size, max_hole=5 / mask.size)
+    expected = mask.copy()
+    for blob in slow_components(mask == 255, diagonal=True):
+        if len(blob) < 6:
+            expected[tuple(zip(*blob, strict=True))] = 0
+    for hole in slow_components(expected == 0, diagonal=False):
+        rows, cols = zip(*hole, strict=True)
+        inside = min(rows) > 0 and min(cols) > 0 and max(rows) < 23 and max(cols) < 29
+        if inside and len(hole) < 5:
+            expected[rows, cols] = 255
+    np.testing.assert_array_equal(Cleaner(params)(mask), expected)
+
+
+def shaded():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30, 10:20] = 255
+    mask[10:30, 20:30] = 127
+    return mask
+
+
+def test_shadows_are_marked_dropped_or_kept():
+    of = {how: Cleaner(MaskParams(shadows=how))(shaded()) for how in ("mark", "drop", "keep")}
+    assert [of[how][20, 25] for how in of] == [127, 0, 255]
+    assert [of[how][20, 14] for how in of] == [255, 255, 255]
+    assert set(np.unique(of["drop"])) == {0, 255}
+
+
+def test_a_shadow_label_alone_in_the_background_goes():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[20, 20] = 127
+    assert not Cleaner()(mask).any()
+
+
+def test_the_input_is_left_alone_and_may_have_any_strides():
+    mask = random_mask(np.random.default_rng(1), (60, 80))
+    kept = mask.copy()
+    turned = Cleaner(MaskParams(majority=5))(mask.T)
+    np.testing.assert_array_equal(turned.T, Cleaner(MaskParams(majority=5))(mask))
+    np.testing.assert_array_equal(mask, kept)
+
+
+def test_one_cleaner_takes_pictures_of_several_sizes():
+    cleaner = Cleaner(MaskParams(majority=3, **OFF))
+    for size in [(9, 9), (20, 31), (9, 9)]:
+        mask = random_mask(np.random.default_rng(2), size)
+        np.testing.assert_array_equal(cleaner(mask), slow_majority(mask, 3))
+
+
+@pytest.mark.parametrize(
+    ("size", "side"), [((240, 320), 9), ((480, 720), 13), ((1080, 1920), 13), ((1, 1), 9)]
+)
+def test_the_window_grows_with_the_picture(size, side):
+    assert window(size[0] * size[1]) == side
+
+
+@pytest.mark.parametrize(
+    "bad", [{"majority": 4}, {"majority": -1}, {"min_blob": 2.0}, {"shadows": "hide"}], ids=str
+)
+def test_a_setting_out_of_range_is_named(bad):
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        MaskParams(**bad)
+
+
+def test_what_is_no_mask_is_refused():
+    with pytest.raises(FrameError, match=r"\(4, 4, 3\)"):
+        Cleaner()(np.zeros((4, 4, 3), np.uint8))
+
+
+def test_blobs_are_told_by_box_area_and_centroid_largest_first():
+    mask = np.zeros((20, 30), np.uint8)
+    mask[2:4, 3:6] = 255
+    mask[10:15, 20:24] = 255
+    mask[15, 24] = 255  # joined over the corner
+    mask[5:7, 1:4] = 127  # a shadow is no blob
+    blobs = find_blobs(mask)
+    assert blobs.boxes.tolist() == [[20, 10, 5, 6], [3, 2, 3, 2]]
+    assert blobs.areas.tolist() == [21, 6]
+    np.testing.assert_allclose(blobs.centroids[1], [4, 2.5])
+    assert find_blobs(mask, min_area=7).areas.tolist() == [21]
+
+
+def test_no_foreground_is_no_blob():
+    blobs = find_blobs(np.zeros((5, 5), np.uint8))
+    assert blobs.boxes.shape == (0, 4)
+    assert blobs.centroids.shape == (0, 2)
+
+
+def test_opencvs_median_is_the_same_majority_away_from_the_border():
+    mask = random_mask(np.random.default_rng(3), (50, 50))
+    ours = Cleaner(MaskParams(majority=7, **OFF))(mask)
+    np.testing.assert_array_equal(ours[3:-3, 3:-3], cv2.medianBlur(mask, 7)[3:-3, 3:-3])
