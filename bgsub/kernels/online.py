@@ -261,8 +261,9 @@ def step(image, state, flags, busy, labels, first, last, r):
             # Weights decay and pay the prior (Zivkovic 2004, equation 14); below it they end.
             %k n#k = w#k * (ONE - alpha) - r.prune
             %k n#k = n#k if n#k >= r.prune else ZERO
-            rest = sum{k: ZERO if own#k else n#k}
-            grown = sum{k: max(n#k, ZERO) if own#k else ZERO} + alpha
+            grown = sum{k: n#k if own#k else ZERO} + alpha
+            %k n#k = ZERO if own#k else n#k
+            rest = sum{k: n#k}
             # The one that learns takes what the others leave; a new one starts with alpha.
             fair = ONE / (rest + grown) if found else (ONE - alpha) / max(rest, TINY)
             mine = ONE - rest * fair
