@@ -665,9 +665,9 @@ def _visited(s: Scene, rng: np.random.Generator) -> Scene:
         begin = long * 0.3 * n
         places.append(
             Mover(
-                enter=begin - 1,
-                leave=begin + 0.4 * long + 1,
-                stop=(begin, begin + 0.4 * long),
+                enter=begin,
+                leave=begin + 0.4 * long,
+                stop=(begin + 0.4, begin + 0.4 * long - 0.4),
                 start=(x - 0.04, 0.92),
                 end=(x + 0.04, 0.92),
                 height=0.5,
