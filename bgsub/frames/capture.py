@@ -150,3 +150,16 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(level)
+
+
+def list_cameras(most: int) -> list[str]:
+    """The cameras with numbers below `most` that deliver a frame, each in words."""
+    found = []
+    with quiet():
+        for number in range(most):
+            capture = cv2.VideoCapture(number)
+            fine, image = capture.read()
+            if fine:
+                found.append(f"{number}: {image.shape[1]}x{image.shape[0]} frames")
+            capture.release()
+    return found

@@ -113,7 +113,7 @@ class Source:
     @property
     def name(self) -> str:
         """Short name for outputs: the file's stem, the folder's name, or the camera's number."""
-        return _name(self._source)
+        return name_of(self._source)
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -254,7 +254,8 @@ def _pictures(source: str | Path, path: Path) -> list[Path] | None:
     return None
 
 
-def _name(source: str | Path | int) -> str:
+def name_of(source: str | Path | int) -> str:
+    """Short name for outputs: the file's stem, the folder's name, or the camera's number."""
     if isinstance(source, int):
         return f"camera{source}"
     text = str(source)

@@ -6,6 +6,7 @@ from bgsub.models.base import Model
 from bgsub.models.opencv import OpenCVModel
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import PRESETS, preset
+from bgsub.models.warming import cache_folder, memory_bytes, warm_up
 
 load = AdaptiveMixture.load
 
@@ -15,7 +16,10 @@ __all__ = [
     "MixtureParams",
     "Model",
     "OpenCVModel",
+    "cache_folder",
     "createBackgroundSubtractorGMM",
     "load",
+    "memory_bytes",
     "preset",
+    "warm_up",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from bgsub.errors import require
 from bgsub.kernels.online import Variant
 
 Color = Literal["ycrcb", "bgr"]
+Seconds = Annotated[float, "seconds"]
+"""A time; configuration files may write it with a unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +27,10 @@ class MixtureParams:
 
     modes: int = 4
     """Gaussians a pixel may hold, 1 to 5."""
-    history: float = 20.0
+    history: Seconds = 20.0
     """Seconds in which the memory of the past falls to 1/e; the learning rate of a frame that comes
     dt seconds after the last is 1 - exp(-dt / history)."""
-    warmup: float = 0.4
+    warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
     nominal_fps: float = 25.0
@@ -70,7 +72,7 @@ class MixtureParams:
     prune: float = 0.0
     """Share of the history that must support a mode (Zivkovic's complexity prior)."""
 
-    unrest_memory: float = 4.0
+    unrest_memory: Seconds = 4.0
     """Seconds over which the share of frames in which a pixel flickers is averaged."""
     unrest_widen: float = 3.0
     """Growth of a pixel's radii with that share: 1 + unrest_widen * share."""

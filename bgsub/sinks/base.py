@@ -8,9 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-
-def _no_boxes() -> NDArray[np.int32]:
-    return np.empty((0, 4), np.int32)
+NO_BOXES: NDArray[np.int32] = np.empty((0, 4), np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Result:
     """Ordinal of the frame in its source, from 0."""
     time: float | None = None
     """Presentation time, seconds; None where the source has no clock."""
-    boxes: NDArray[np.int32] = field(default_factory=_no_boxes)
+    boxes: NDArray[np.int32] = field(default_factory=lambda: NO_BOXES)
     """(n, 4) blobs as x, y, width, height in pixels, largest first."""
     milliseconds: float = 0.0
     """Time that model and mask cleaning took for this frame."""
@@ -33,6 +31,9 @@ class Result:
 
 class Sink(Protocol):
     """Takes results in order. Files get their final names in close(), and only there."""
+
+    needs_boxes: bool
+    """Whether it looks at the boxes of a result; they are not looked for in vain."""
 
     def write(self, result: Result) -> None:
         """Take one result. Raises SinkError, and DiskFullError when no space is left."""

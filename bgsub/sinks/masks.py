@@ -84,6 +84,8 @@ class Ffv1Sink:
     other at `fps`.
     """
 
+    needs_boxes = False
+
     def __init__(self, path: Path, fps: float | None = None) -> None:
         self._file = VideoFile(path, fps or 25.0, codec="ffv1", grey=True)
 
@@ -102,6 +104,8 @@ class PictureSink:
 
     A finished picture keeps its name, even when the rest is given up.
     """
+
+    needs_boxes = False
 
     def __init__(self, folder: Path, pattern: str) -> None:
         self._folder, self._pattern = folder, pattern
@@ -130,6 +134,8 @@ class NpzSink:
     The file holds `about.json` (shape, indices and times of the masks, in order) and arrays
     `foreground_%d.npy` and `shadow_%d.npy` of up to 64 masks each, packed by np.packbits.
     """
+
+    needs_boxes = False
 
     def __init__(self, path: Path) -> None:
         self._path, self._part = path, files.part_of(path)

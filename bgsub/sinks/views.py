@@ -66,6 +66,8 @@ def _caption(picture: NDArray[np.uint8], result: Result) -> None:
 class OverlaySink:
     """A video to look at: H.264 through av where it is installed, else MPEG-4 through OpenCV."""
 
+    needs_boxes = True
+
     def __init__(self, path: str | Path, fps: float | None = None) -> None:
         files.make_folder(Path(path).parent)
         self._file = VideoFile(Path(path), fps or 25.0, codec="h264")
@@ -82,6 +84,8 @@ class OverlaySink:
 
 class BackgroundSink:
     """A picture of what `background` returns at the end."""
+
+    needs_boxes = False
 
     def __init__(self, path: str | Path, background: Callable[[], NDArray[Any]]) -> None:
         self._path, self._background = Path(path), background
@@ -108,6 +112,8 @@ class BackgroundSink:
 
 class StatsSink:
     """A table of every frame: time, shares of foreground and shadow, blobs, milliseconds."""
+
+    needs_boxes = True
 
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)

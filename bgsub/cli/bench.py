@@ -1,0 +1,18 @@
+"""bgsub bench: how fast it is here."""
+
+from __future__ import annotations
+
+import click
+
+from bgsub.cli.bench_run import bench_run
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def bench(ctx: click.Context) -> None:
+    """Measure speed on this machine; without a command, `run`."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(bench_run)
+
+
+bench.add_command(bench_run)
