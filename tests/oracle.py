@@ -82,7 +82,7 @@ class Pixel:
         for m in sorted(self.modes, key=lambda m: -m.weight):
             if m.weight > 0 and reached < rule.share:
                 base.append(m)
-            reached += m.weight
+            reached += m.weight * (1 - rule.alpha) - rule.prune
         return base
 
     def note(self, label, moving, rule):

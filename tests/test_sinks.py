@@ -1,8 +1,5 @@
 """Promised: masks come back bit for bit; a name is only given to what is complete."""
 
-import os
-import subprocess
-
 import cv2
 import numpy as np
 import pytest
@@ -137,18 +134,6 @@ def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match="file"):
         mask_sink("png", tmp_path / "file" / "masks")
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 300 kB, where the tests may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if os.name != "posix" or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -147,7 +147,7 @@ BASE = """
 %else
             # The heaviest modes that together reach the share.
             %k above#k = ZERO
-            %kj above#k += w#j if (w#j > w#k) | ((w#j == w#k) & (#j < #k)) else ZERO
+            %kj above#k += w#j * (ONE - r.alpha) - r.prune if (w#j > w#k) | ((w#j == w#k) & (#j < #k)) else ZERO
             %k base#k = (w#k > ZERO) & (above#k < r.share)
 %end
 """
@@ -342,9 +342,11 @@ def background(state, image, first, last, r):
 %if ycrcb
             red = y0 + (y1 - F32(128)) * F32(1 / 0.713)
             blue = y0 + (y2 - F32(128)) * F32(1 / 0.564)
-            X[p * 3] = blue
-            X[p * 3 + 1] = (y0 - F32(0.299) * red - F32(0.114) * blue) * F32(1 / 0.587)
-            X[p * 3 + 2] = red
+            green = (y0 - F32(0.299) * red - F32(0.114) * blue) * F32(1 / 0.587)
+            shown = ONE if heavy > ZERO else ZERO
+            X[p * 3] = blue * shown
+            X[p * 3 + 1] = green * shown
+            X[p * 3 + 2] = red * shown
 %else
             %c X[p * C + #c] = y#c
 %end

@@ -36,7 +36,7 @@ class BackgroundSubtractorGMM:
     """The classic mixture behind the interface of OpenCV's BackgroundSubtractorMOG2.
 
     Names, defaults and labels are OpenCV's: time is counted in frames, the first frame is all
-    foreground, frames of another size start anew.
+    foreground (all shadow where those are detected), frames of another size start anew.
     """
 
     def __init__(self, history: int, varThreshold: float, detectShadows: bool) -> None:
@@ -78,8 +78,8 @@ class BackgroundSubtractorGMM:
         mask = self._model.apply(image, learning_rate=rate)
         self._frames += 1
         if first:
-            mask[:] = 255
-        elif self._shadow_value != SHADOW:
+            mask[:] = SHADOW if self.getDetectShadows() else 255
+        if self._shadow_value != SHADOW:
             mask[mask == SHADOW] = self._shadow_value
         if fgmask is None:
             return mask

@@ -67,6 +67,7 @@ class OpenCVModel:
                 raise ConfigError(f"{self.kind} takes no known_foreground; mog2 and knn do")
             held = checks.region("known_foreground", known_foreground, image.shape[:2])
             mask = self._subtractor.apply(image, held.astype(np.uint8) * 255, learningRate=rate)
+            mask[held] = 255  # OpenCV labels them background
         if roi is not None:
             mask[~checks.region("roi", roi, image.shape[:2])] = 0
         return np.asarray(mask, np.uint8)

@@ -27,6 +27,8 @@ class _Encoder(Protocol):
 
     def close(self) -> None: ...
 
+    def discard(self) -> None: ...
+
 
 class VideoFile:
     """A video that gets its name in close(), when it is whole.
@@ -69,7 +71,7 @@ class VideoFile:
         if self._encoder is not None:
             encoder, self._encoder = self._encoder, None
             with contextlib.suppress(OSError):  # the file is thrown away next
-                encoder.close()
+                encoder.discard()
         self._part.unlink(missing_ok=True)
 
     def _start(self, picture: Picture) -> _Encoder:
@@ -121,6 +123,9 @@ class _Av:
         finally:
             self._container.close()
 
+    def discard(self) -> None:
+        self._container.close()
+
 
 class _OpenCV:
     """OpenCV's writer, which tells little: so its file is read back before it counts."""
@@ -158,3 +163,6 @@ class _OpenCV:
             raise DiskFullError(
                 f"only {found} of {self._count} pictures arrived in {self._path}; is the disk full?"
             )
+
+    def discard(self) -> None:
+        self._writer.release()
