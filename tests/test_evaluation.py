@@ -13,6 +13,7 @@ from rules import recount, recount_fast, seven
 
 from bgsub.errors import BgsubError, ConfigError, FrameError, SourceError
 from bgsub.evaluation import (
+    Contender,
     Counts,
     Reliability,
     Report,
@@ -273,7 +274,7 @@ def test_a_peers_median_is_opencvs_median(shown):
 
 def test_several_contenders_do_not_disturb_each_other(shown):
     sequence = only(shown.folder)
-    both = contenders(("balanced",), ("mog2",))
+    both = contenders(("balanced",), models=("mog2",))
     together = score_run(sequence, both)
     alone = [score_run(sequence, [contender])[0] for contender in both]
     assert [s.counts for s in together] == [s.counts for s in alone]
@@ -299,9 +300,9 @@ def test_jobs_change_nothing_but_the_time(shown, tmp_path):
     Shown(tmp_path / "more", frames=12)
     sequences = find_sequences(tmp_path / "data") + find_sequences(tmp_path / "more" / "data")
     seen = []
-    one = run_all(sequences, contenders(models=("mog2",)))
-    two = run_all(sequences, contenders(models=("mog2",)), jobs=2, progress=seen.append)
-    assert [s.counts for s in one[0]] == [s.counts for s in two[0]]
+    (one,) = run_all(sequences, contenders(models=("mog2",)))
+    (two,) = run_all(sequences, contenders(models=("mog2",)), jobs=2, progress=seen.append)
+    assert [s.counts for s in one.scores] == [s.counts for s in two.scores]
     assert len(seen) == 14 + 12
 
 
@@ -352,7 +353,7 @@ def test_a_probability_that_is_drawn_from_itself_is_reliable():
 
 
 def test_only_our_model_has_its_probability_judged(shown):
-    ours, theirs = score_run(only(shown.folder), contenders(("balanced",), ("knn",)))
+    ours, theirs = score_run(only(shown.folder), contenders(("balanced",), models=("knn",)))
     assert theirs.reliability is None
     assert ours.reliability.pixels.sum() == 7 * 48 * 64
     assert ours.reliability.foreground.sum() == sum(
@@ -451,7 +452,7 @@ def test_the_best_of_several_is_chosen_by_sequence():
 def test_every_ingredient_can_be_switched_off_and_all_off_is_classic():
     """The switches of the kernel are those of the classic mixture then."""
     whole = preset("balanced")
-    made = ablation("balanced", whole, MaskParams())
+    made = ablation(contenders(("balanced",))[0])
     assert len(made) == 1 + len(INGREDIENTS) + 3
     assert len({(c.model, c.masks) for c in made}) == len(made)
     for off in INGREDIENTS.values():
@@ -461,7 +462,7 @@ def test_every_ingredient_can_be_switched_off_and_all_off_is_classic():
 
 
 def test_what_a_preset_lacks_is_not_ablated():
-    names = [c.name for c in ablation("classic", CLASSIC, MaskParams(majority=1))]
+    names = [c.name for c in ablation(Contender("classic", CLASSIC, MaskParams(majority=1)))]
     assert names == ["classic", "without dropping small blobs", "without filling holes"]
 
 

@@ -4,17 +4,11 @@ from bgsub.evaluation.ablation import ablation
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.dataset import Sequence, find_sequences
 from bgsub.evaluation.generalise import leave_one_category_out
+from bgsub.evaluation.page import to_html
 from bgsub.evaluation.reliability import Reliability
 from bgsub.evaluation.report import Report, load, side_by_side, to_csv, to_json, to_text
-from bgsub.evaluation.score import (
-    Contender,
-    Score,
-    contenders,
-    find_results,
-    run_all,
-    score_results,
-    score_run,
-)
+from bgsub.evaluation.runs import Contender, contenders, run_all, score_run
+from bgsub.evaluation.score import Score, find_results, score_results
 
 __all__ = [
     "Contender",
@@ -35,6 +29,7 @@ __all__ = [
     "score_run",
     "side_by_side",
     "to_csv",
+    "to_html",
     "to_json",
     "to_text",
 ]

@@ -7,9 +7,8 @@ from typing import Any
 
 from bgsub.errors import ConfigError
 from bgsub.evaluation.report import Report, Row, common, number
-from bgsub.evaluation.score import Contender
-from bgsub.masks import MaskParams
-from bgsub.models import INGREDIENTS, MixtureParams
+from bgsub.evaluation.runs import Contender
+from bgsub.models import INGREDIENTS
 
 CLEANING: dict[str, dict[str, Any]] = {
     "majority filter": {"majority": 1},
@@ -19,16 +18,14 @@ CLEANING: dict[str, dict[str, Any]] = {
 """Steps of the mask's cleaning, each with the settings that switch it off."""
 
 
-def ablation(name: str, model: MixtureParams, masks: MaskParams) -> list[Contender]:
+def ablation(whole: Contender) -> list[Contender]:
     """The whole first, then without each ingredient that it has.
 
-    Parameters
-    ----------
-    name
-        Of the whole.
-    model, masks
-        Its settings.
+    Raises ConfigError for one of OpenCV's models.
     """
+    model, masks = whole.model, whole.masks
+    if isinstance(model, str):
+        raise ConfigError(f"expected settings of an AdaptiveMixture, got {model}")
     without = [
         Contender(f"without {ingredient}", replace(model, **off), masks)
         for ingredient, off in INGREDIENTS.items()
@@ -37,7 +34,7 @@ def ablation(name: str, model: MixtureParams, masks: MaskParams) -> list[Contend
         Contender(f"without {step}", model, replace(masks, **off)) for step, off in CLEANING.items()
     ]
     return [
-        Contender(name, model, masks),
+        whole,
         *(c for c in without if (c.model, c.masks) != (model, masks)),
     ]
 

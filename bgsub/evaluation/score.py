@@ -1,33 +1,22 @@
-"""Score masks on disk, or models as they run."""
+"""How a sequence went; masks on disk against their truth."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, SourceError
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.dataset import Labels, Sequence, numbered, read_labels
 from bgsub.evaluation.reliability import Reliability
-from bgsub.masks import Cleaner, MaskParams
-from bgsub.models import AdaptiveMixture, MixtureParams, Model, OpenCVModel, preset
-from bgsub.sinks import read_masks
-from bgsub.sinks.masks import SUFFIX
-
-Progress = Callable[[Sequence], None]
+from bgsub.sinks import SUFFIX, read_masks
 
 WORST = 2  # frames kept of each sequence to show
 APART = 25  # frames between them; neighbours look alike
-
-UNCLEANED = MaskParams(majority=1, min_blob=0.0, max_hole=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,145 +65,6 @@ class Score:
             return
         rest.append(BadFrame(number, wrong, image(), truth, mask.copy()))
         self.worst = sorted(rest, key=lambda bad: -bad.wrong)[:WORST]
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """A model and the cleaning of its masks, under one name."""
-
-    name: str
-    model: MixtureParams | str
-    """Settings of an AdaptiveMixture, or the kind of an OpenCVModel."""
-    masks: MaskParams
-
-    def build(self, threads: int | None) -> tuple[Model, Cleaner]:
-        """A fresh model and cleaner. Raises ConfigError for a kind that is not there."""
-        model: Model = (
-            OpenCVModel(self.model)
-            if isinstance(self.model, str)
-            else AdaptiveMixture(self.model, threads)
-        )
-        return model, Cleaner(self.masks)
-
-
-def contenders(
-    presets: tuple[str, ...] = (), models: tuple[str, ...] = (), medians: tuple[int, ...] = ()
-) -> list[Contender]:
-    """The contenders of these names.
-
-    Parameters
-    ----------
-    presets
-        Of AdaptiveMixture, each with the usual cleaning.
-    models
-        Kinds of OpenCVModel, without cleaning: their makers give them none.
-    medians
-        Sides of a binary median filter, pixels, 1 for none. Each kind enters once with each.
-
-    Raises
-    ------
-    ConfigError
-        An unknown name, or a side that is even.
-    """
-    ours = [Contender(name, preset(name), MaskParams()) for name in presets]
-    theirs = [Contender(name, name, UNCLEANED) for name in models if not medians]
-    filtered = [
-        Contender(
-            f"{name} median {side}" if side > 1 else name,
-            name,
-            MaskParams(majority=side, min_blob=0.0, max_hole=0.0),
-        )
-        for name in models
-        for side in medians
-    ]
-    made = [*ours, *theirs, *filtered]
-    for contender in made:
-        contender.build(1)
-    return made
-
-
-def run_all(
-    sequences: list[Sequence],
-    contenders: list[Contender],
-    *,
-    threads: int | None = 1,
-    jobs: int = 1,
-    progress: Progress | None = None,
-) -> list[list[Score]]:
-    """Score every contender on every sequence.
-
-    Parameters
-    ----------
-    sequences, contenders
-        Who runs over what.
-    threads
-        Of each AdaptiveMixture. OpenCV's are set by cv2.setNumThreads.
-    jobs
-        Sequences that run side by side. With more than one, times are those of a busy machine.
-    progress
-        Called with the sequence after each of its frames, by any thread.
-
-    Returns
-    -------
-    scores
-        One list for each contender, in the order of `sequences`.
-    """
-    stop = threading.Event()
-
-    def step(sequence: Sequence) -> None:
-        if stop.is_set():
-            raise SourceError("given up, because another sequence failed")
-        if progress is not None:
-            progress(sequence)
-
-    with ThreadPoolExecutor(jobs, thread_name_prefix="bgsub-eval") as pool:
-        runs = [
-            pool.submit(score_run, sequence, contenders, threads=threads, progress=step)
-            for sequence in sequences
-        ]
-        try:
-            rows = [run.result() for run in runs]
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [list(scores) for scores in zip(*rows, strict=True)]
-
-
-def score_run(
-    sequence: Sequence,
-    contenders: list[Contender],
-    *,
-    threads: int | None = 1,
-    progress: Progress | None = None,
-) -> list[Score]:
-    """Run every contender over one sequence from the first frame, and score their masks.
-
-    They take turns on each frame, so that their times compare even where the machine is busy. An
-    AdaptiveMixture is told its cleaned masks, and its `foreground_probability` is judged beside
-    its mask. Frames have no time: its nominal frame rate holds.
-    """
-    built = [contender.build(threads) for contender in contenders]
-    scores = [Score(sequence.category, sequence.name) for _ in contenders]
-    spent = np.empty((len(sequence.inputs), len(contenders)))
-    for n, (number, image) in enumerate(sequence.frames()):
-        truth = sequence.truth(number) if number in sequence.truths else None
-        for k, (model, clean) in enumerate(built):
-            began = time.perf_counter()
-            mask = clean(model.apply(image))
-            model.feedback(mask)
-            spent[n, k] = time.perf_counter() - began
-            if truth is None:
-                continue
-            scores[k].add(number, truth, mask, lambda image=image: image)  # type: ignore[misc]
-            if isinstance(model, AdaptiveMixture):
-                judged = Reliability.of(truth, model.foreground_probability())
-                scores[k].reliability = (scores[k].reliability or Reliability.none()) + judged
-        if progress is not None:
-            progress(sequence)
-    for score, median in zip(scores, np.median(spent, axis=0), strict=True):
-        score.milliseconds = float(median) * 1000
-    return scores
 
 
 def score_results(sequence: Sequence, path: str | Path) -> Score:
