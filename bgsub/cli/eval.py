@@ -226,13 +226,13 @@ def _results(root: Path, sequences: list[Sequence]) -> Report:
 
 
 def _load(files: tuple[Path, ...]) -> list[Report]:
-    """The runs of all files, named by their file where two have the same name."""
+    """The runs of all files, named by their file too where two have the same name."""
     from bgsub.evaluation import Report, load
 
     runs = [(path, report) for path in files for report in load(path)]
     names = Counter(report.name for _, report in runs)
     return [
-        Report(f"{path.stem}: {r.name}" if names[r.name] > 1 else r.name, r.scores)
+        Report(f"{path.with_suffix('')}: {r.name}" if names[r.name] > 1 else r.name, r.scores)
         for path, r in runs
     ]
 

@@ -50,7 +50,8 @@ svg { max-width: 100%; height: auto; } svg text { font: 11px system-ui, sans-ser
 polyline { stroke-width: 2; }
 .pair { display: flex; flex-wrap: wrap; gap: 2rem; align-items: flex-start; }
 .four { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: .4rem; }
-.four img { width: 100%; display: block; } figure { margin: 0 0 1rem; }
+.four img { width: 100%; display: block; outline: 1px solid var(--line); }
+figure { margin: 0 0 1rem; }
 figcaption { font-size: 13px; margin-bottom: .2rem; }
 """
 
@@ -149,14 +150,15 @@ def _colors() -> str:
 
 
 def _worst(reports: list[Report]) -> list[str]:
-    """Every sequence's worst frames, the reports below each other."""
+    """Every sequence's worst frames; of several reports the worst frame of each."""
+    shown = None if len(reports) == 1 else 1
     parts = []
     for name in sorted({str(score) for report in reports for score in report.scores}):
         parts.append(f"<h3>{escape(name)}</h3>")
         for report in reports:
             for score in report.scores:
                 if str(score) == name:
-                    parts += [_bad(report.name, bad) for bad in score.worst]
+                    parts += [_bad(report.name, bad) for bad in score.worst[:shown]]
     return parts
 
 

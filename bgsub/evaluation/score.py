@@ -109,7 +109,7 @@ def find_results(root: str | Path, sequence: Sequence, *, alone: bool = False) -
     Parameters
     ----------
     root
-        Where `category/sequence` or `sequence` is, a folder or a file of `bgsub run`.
+        Where `category/sequence` or `sequence` is, a folder or a file that `bgsub run` wrote.
     sequence
         What the masks are of.
     alone
@@ -121,16 +121,18 @@ def find_results(root: str | Path, sequence: Sequence, *, alone: bool = False) -
         Neither is there.
     """
     root = Path(root)
-    for stem in (root / sequence.category, root):
-        for suffix in sorted(set(SUFFIX.values())):
-            path = stem / f"{sequence.name}{suffix}"
-            if path.exists():
-                return path
+    endings = sorted(set(SUFFIX.values()))
+    for folder in (root / sequence.category, root):
+        for stem in (sequence.name, f"{sequence.name}_mask"):
+            for ending in endings:
+                path = folder / f"{stem}{ending}"
+                if path.exists():
+                    return path
     if alone and root.exists():
         return root
     raise SourceError(
         f"no masks of {sequence} under {root}: expected {sequence}/bin000001.png and so on, "
-        f"or {sequence}.mkv or .npz"
+        f"or {sequence}_mask.mkv or .npz"
     )
 
 
