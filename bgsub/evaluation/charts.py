@@ -22,11 +22,11 @@ def color(n: int) -> str:
     return COLORS[n % len(COLORS)]
 
 
-def legend(names: list[str]) -> str:
-    """Each report's name beside its colour, as HTML."""
+def legend(names: dict[int, str]) -> str:
+    """The names of reports, by their place, beside their colours, as HTML."""
     items = [
         f'<span><i style="background:{color(n)}"></i>{escape(name)}</span>'
-        for n, name in enumerate(names)
+        for n, name in names.items()
     ]
     return f'<p class="legend">{"".join(items)}</p>'
 

@@ -78,7 +78,7 @@ def to_html(title: str, reports: list[Report], about: str = "") -> str:
         f"<h1>{escape(title)}</h1>",
         f"<p>{escape(about)}</p>" if about else "",
         "<h2>F-measure</h2>",
-        charts.legend([report.name for report in reports]),
+        charts.legend(dict(enumerate(report.name for report in reports))),
         charts.f_chart(shared),
         _table(f_rows(shared), best=True) if len(reports) > 1 else "",
         "<h2>The seven measures</h2>",
@@ -124,12 +124,12 @@ def _reliability(reports: list[Report]) -> str:
     totals = {n: t for n, r in enumerate(reports) if (t := r.reliability()) is not None}
     if not totals:
         return ""
-    names = [report.name for report in reports]
+    names = {n: reports[n].name for n in totals}
     parts = [
         "<h2>Reliability of the probabilities</h2>",
         "<p>Pixels by the probability of foreground that they were given, and how many are "
         "foreground in truth. On the diagonal, a claim of 0.7 is right in 70 of 100 cases.</p>",
-        charts.legend(names) if len(names) > 1 else "",
+        charts.legend(names),
         f'<div class="pair">{charts.reliability_chart(totals)}',
     ]
     for n, total in totals.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from math import isnan, nan
@@ -47,6 +48,11 @@ class Report:
             for name in names
         }
 
+    def groups(self) -> list[str]:
+        """The categories whose mean says more than a sequence and less than the mean of all."""
+        sizes = Counter(score.category for score in self.scores)
+        return sorted(name for name, size in sizes.items() if 1 < size < len(self.scores))
+
     def over_categories(self) -> dict[str, float]:
         """Each measure's mean over the categories, as CDnet ranks."""
         return mean(self.categories().values())
@@ -75,9 +81,9 @@ class Report:
             )
         if len(self.scores) > 1:
             categories = self.categories()
-            for name, measures_of in categories.items():
-                if len(categories) > 1:
-                    rows.append([f"mean of {name}", *_cells(measures_of), "", "", ""])
+            rows += [
+                [f"mean of {name}", *_cells(categories[name]), "", "", ""] for name in self.groups()
+            ]
             last = ["", "", number(self.milliseconds(), 2)]
             rows.append(["mean of categories", *_cells(self.over_categories()), *last])
             rows.append(["mean of sequences", *_cells(self.over_sequences()), *last])
@@ -242,11 +248,10 @@ def _measure_rows(shared: list[Report], measure: str) -> list[Row]:
     ]
     if len(shared[0].scores) > 1:
         categories = [report.categories() for report in shared]
-        if len(categories[0]) > 1:
-            values += [
-                (f"mean of {name}", [of[name][measure] for of in categories])
-                for name in categories[0]
-            ]
+        values += [
+            (f"mean of {name}", [of[name][measure] for of in categories])
+            for name in shared[0].groups()
+        ]
         for text, means in (
             ("categories", [r.over_categories() for r in shared]),
             ("sequences", [r.over_sequences() for r in shared]),

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from bgsub import config
@@ -148,6 +149,7 @@ def score_run(
     AdaptiveMixture is told its cleaned masks, and its `foreground_probability` is judged beside
     its mask. Frames have no time: its nominal frame rate holds.
     """
+    cv2.setRNGSeed(0)  # KNN draws from it, and would score otherwise each time
     built = [contender.build(threads) for contender in contenders]
     scores = [Score(sequence.category, sequence.name) for _ in contenders]
     spent = np.empty((len(sequence.inputs), len(contenders)))
