@@ -12,6 +12,7 @@ from bgsub import __version__
 from bgsub.cli.bench import bench
 from bgsub.cli.config import config
 from bgsub.cli.doctor import doctor
+from bgsub.cli.eval import evaluate
 from bgsub.cli.exits import CODES, Group
 from bgsub.cli.run import run
 from bgsub.cli.warmup import warmup
@@ -27,5 +28,5 @@ def main() -> None:
     """Separate what moves from what stays, in a video."""
 
 
-for command in (run, bench, config, doctor, warmup):
+for command in (run, bench, evaluate, config, doctor, warmup):
     main.add_command(command)

@@ -5,12 +5,13 @@ from bgsub.models.adaptive import AdaptiveMixture
 from bgsub.models.base import Model
 from bgsub.models.opencv import OpenCVModel
 from bgsub.models.params import MixtureParams
-from bgsub.models.presets import PRESETS, preset
+from bgsub.models.presets import INGREDIENTS, PRESETS, preset
 from bgsub.models.warming import cache_folder, memory_bytes, warm_up
 
 load = AdaptiveMixture.load
 
 __all__ = [
+    "INGREDIENTS",
     "PRESETS",
     "AdaptiveMixture",
     "MixtureParams",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
+from typing import Any
 
 from bgsub.errors import ConfigError
 from bgsub.models.params import CLASSIC, MixtureParams
@@ -17,6 +18,17 @@ PRESETS: dict[str, MixtureParams] = {
     "classic": CLASSIC,
 }
 """The named settings, leanest first; "classic" is Zivkovic's mixture with MOG2's constants."""
+
+INGREDIENTS: dict[str, dict[str, Any]] = {
+    "luma and chroma apart": {"color": "bgr"},
+    "radius floor": {"luma_floor": 0.0, "luma_slope": 0.0},
+    "weight bar": {"weight_bar": 0.0},
+    "conservative update": {"foreground_rate": 1.0},
+    "gain by age": {"settled_gain": 0.0},
+    "unrest widens radii": {"unrest_widen": 0.0},
+    "unrest lowers the bar": {"unrest_lower": 0.0},
+}
+"""What the classic mixture lacks, each with the settings that switch it off."""
 
 
 def preset(name: str) -> MixtureParams:
