@@ -15,6 +15,8 @@ from bgsub.sinks.base import Result
 from bgsub.sinks.views import overlay
 
 QUIT_KEYS = (ord("q"), 27)  # q, Escape
+WINDOW = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
+SMALLEST = 640  # pixels of width below which the window enlarges the picture
 
 
 def display_problem() -> str | None:
@@ -65,13 +67,17 @@ class PreviewSink:
         problem = display_problem()
         if problem is not None:
             raise ConfigError(f"no preview: {problem}; write --overlay and look at the file")
+        # OpenCV's Qt would complain at every window that it brings no fonts; it needs none here.
+        os.environ.setdefault("QT_LOGGING_RULES", "default.warning=false")
         self._title, self._on_quit = title, on_quit
         self._shown = False
 
     def write(self, result: Result) -> None:
         if not self._shown:
-            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
-            cv2.resizeWindow(self._title, result.mask.shape[1], result.mask.shape[0])
+            cv2.namedWindow(self._title, WINDOW)
+            height, width = result.mask.shape
+            factor = max(1.0, SMALLEST / width)
+            cv2.resizeWindow(self._title, round(width * factor), round(height * factor))
             self._shown = True
         cv2.imshow(self._title, overlay(result))
         key = cv2.waitKey(1) & 0xFF
