@@ -65,6 +65,9 @@ class OpenCVModel:
         else:
             if self.kind not in TAKE_KNOWN_FOREGROUND:
                 raise ConfigError(f"{self.kind} takes no known_foreground; mog2 and knn do")
+            # An older OpenCV would take it for the mask to write into.
+            if "knownForegroundMask" not in str(self._subtractor.apply.__doc__):
+                raise ConfigError(f"OpenCV {cv2.__version__} takes no known_foreground; 5.0 does")
             held = checks.region("known_foreground", known_foreground, image.shape[:2])
             mask = self._subtractor.apply(image, held.astype(np.uint8) * 255, learningRate=rate)
             mask[held] = 255  # OpenCV labels them background
