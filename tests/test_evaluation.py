@@ -2,9 +2,11 @@
 
 import json
 import re
+import time
 from dataclasses import replace
 from math import isnan
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -30,10 +32,12 @@ from bgsub.evaluation import (
     score_run,
     side_by_side,
     to_csv,
+    to_html,
     to_json,
     to_text,
 )
 from bgsub.evaluation.ablation import ablation_rows
+from bgsub.evaluation.charts import f_chart, reliability_chart
 from bgsub.evaluation.counts import MEASURES
 from bgsub.evaluation.generalise import left_out_rows
 from bgsub.evaluation.report import best_of
@@ -323,8 +327,16 @@ def test_one_failing_sequence_ends_all_with_its_error(shown, tmp_path):
     other = Shown(tmp_path / "more").folder
     (other / "input" / "in000003.png").write_bytes(b"no picture")
     sequences = find_sequences(tmp_path / "data") + find_sequences(tmp_path / "more" / "data")
+    whole = []
+
+    def slowly(sequence):
+        if sequence.folder != other:
+            time.sleep(0.1)  # long enough for the error to come first
+            whole.append(sequence)
+
     with pytest.raises(SourceError, match=r"in000003\.png is no picture"):
-        run_all(sequences, contenders(models=("mog2",)), jobs=2)
+        run_all(sequences, contenders(models=("mog2",)), jobs=2, progress=slowly)
+    assert len(whole) < len(shown.images)
 
 
 def test_the_worst_frames_are_kept_apart_from_each_other():
@@ -458,11 +470,52 @@ def test_side_by_side_shows_the_difference_and_what_only_one_has():
     assert text.splitlines()[-1] == "not in all reports, and left out here: b/3"
 
 
-def test_the_best_of_several_is_chosen_by_sequence():
-    best = best_of(
-        "best", [report("x", {"a/1": 0.5, "b/2": 0.2}), report("y", {"b/2": 0.3, "a/1": 0.4})]
+def test_the_best_of_several_is_chosen_by_sequence_and_f():
+    greedy = Report(
+        "x", [Score("a", "1", Counts(tp=9, fp=20)), Score("b", "2", Counts(tp=1, fn=4))]
     )
-    assert [(str(s), s.counts.f) for s in best.scores] == [("a/1", 0.5), ("b/2", 0.3)]
+    shy = Report("y", [Score("b", "2", Counts(fn=5)), Score("a", "1", Counts(tp=6, fn=3))])
+    best = best_of("best", [greedy, shy])
+    assert [(str(s), s.counts.tp) for s in best.scores] == [("a/1", 6), ("b/2", 1)]
+
+
+# Charts
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_bars_are_as_long_as_f():
+    x, y = report("x", {"a/1": 0.5, "b/2": 0.2}), report("y", {"a/1": 1.0, "b/2": 0.75})
+    y.scores.append(Score("c", "3", Counts(tn=9)))
+    x.scores.append(y.scores[-1])
+    chart = ElementTree.fromstring(f_chart([x, y]))
+    f = [0.5, 1.0, 0.2, 0.75, 0.0, 0.0, 0.35, 0.875]
+    widths = [float(bar.get("width")) for bar in chart.iter(f"{SVG}rect")]
+    # Written to a tenth of a pixel.
+    assert widths == pytest.approx([widths[1] * value for value in f], abs=0.06)
+    told = [text.text for text in chart.iter(f"{SVG}text") if text.get("class") == "value"]
+    assert told == ["0.500", "1.000", "0.200", "0.750", "-", "-", "0.350", "0.875"]
+
+
+def test_reliable_probabilities_lie_on_the_diagonal():
+    truth = np.array([[0, 0, 0, 255, 0, 255, 255, 255]], np.uint8)
+    probability = np.array([[0.25] * 4 + [0.75] * 4], np.float32)
+    chart = ElementTree.fromstring(reliability_chart({0: Reliability.of(truth, probability)}))
+    (ideal,) = (line for line in chart.iter(f"{SVG}line") if line.get("class") == "ideal")
+    x1, y1, x2, y2 = (float(ideal.get(name)) for name in ("x1", "y1", "x2", "y2"))
+    assert x1 < x2
+    assert y1 > y2
+    points = [(float(c.get("cx")), float(c.get("cy"))) for c in chart.iter(f"{SVG}circle")]
+    on_it = [(x1 + share * (x2 - x1), y1 + share * (y2 - y1)) for share in (0.25, 0.75)]
+    np.testing.assert_allclose(points, on_it, atol=0.06)  # tenths of a pixel are written
+
+
+def test_the_page_marks_the_best_of_each_row():
+    page = to_html(
+        "t", [report("x", {"a/1": 0.5, "b/2": 0.2}), report("y", {"a/1": 0.4, "b/2": 0.9})]
+    )
+    best = re.findall(r"<td class=best>([^<]+)</td>", page)
+    assert best == ["0.5000", "0.9000", "0.6500", "0.6500"]
 
 
 # Ablation
