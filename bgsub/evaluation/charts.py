@@ -8,8 +8,12 @@ from math import isnan
 from bgsub.evaluation.reliability import Reliability
 from bgsub.evaluation.report import Report
 
-COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7400", "#888888")
-"""One for each report, told apart with every kind of colour vision (Okabe and Ito)."""
+COLORS = (
+    *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7400", "#888888"),
+    *("#003f63", "#805800", "#005740", "#71435d", "#30647f", "#763400", "#4d4000", "#4b4b4b"),
+)
+"""One for each report: those of Okabe and Ito, told apart with every kind of colour vision, then
+darker."""
 
 BAR, GAP = 12, 12  # pixels
 LABEL, WIDTH, ROOM = 220, 420, 60

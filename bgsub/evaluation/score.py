@@ -132,7 +132,7 @@ def find_results(root: str | Path, sequence: Sequence, *, alone: bool = False) -
         return root
     raise SourceError(
         f"no masks of {sequence} under {root}: expected {sequence}/bin000001.png and so on, "
-        f"or {sequence}_mask.mkv or .npz"
+        f"or {sequence}_mask.mkv or .npz; leave it out with --skip {sequence}"
     )
 
 
