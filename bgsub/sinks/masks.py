@@ -73,7 +73,7 @@ def claim(path: Path, overwrite: bool) -> None:
     """Make sure that `path` may be written. Raises ConfigError when it exists, SinkError."""
     taken = any(path.iterdir()) if path.is_dir() else path.exists()
     if taken and not overwrite:
-        raise ConfigError(f"{path} exists: pass --overwrite to replace it, or choose another -o")
+        raise ConfigError(f"{path} exists: pass --overwrite to replace it, or choose another name")
     files.make_folder(path.parent)
 
 
