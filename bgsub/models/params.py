@@ -131,18 +131,22 @@ class MixtureParams:
         if self.value_range is not None:
             _positive("value_range", self.value_range)
 
-    def variant(self, channels: int, *, flagged: bool = False, learn: bool = True) -> Variant:
+    def variant(
+        self, channels: int, *, byte: bool = True, flagged: bool = False, learn: bool = True
+    ) -> Variant:
         """The kernels that these settings need for frames of `channels`."""
         return Variant(
             modes=self.modes,
             channels=channels,
             compact=self.compact,
+            byte=byte,
             ycrcb=self.color == "ycrcb" and channels == 3,
             floored=self.luma_floor > 0 or self.luma_slope > 0,
             weight_bar=self.weight_bar > 0,
             hit_gain=self.settled_gain > 0,
             conservative=self.foreground_rate < 1,
             feedback=self.unrest_widen > 0 or self.unrest_lower > 0,
+            pruned=self.prune > 0,
             shadows=self.shadows,
             flagged=flagged,
             learn=learn,
