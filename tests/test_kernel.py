@@ -71,12 +71,8 @@ def variant(rule, modes, channels, **options):
 
 
 def rates(of, rule, frame, alpha):
-    return online.rates(
+    fixed = online.constants(
         of,
-        alpha=alpha,
-        alpha_foreground=rule.alpha_foreground or 0,
-        gain=rule.settled_gain or 0,
-        prune=rule.prune,
         match=rule.match,
         back=rule.back,
         share=rule.share,
@@ -89,11 +85,17 @@ def rates(of, rule, frame, alpha):
         var_max=rule.var_max,
         dimmest=rule.dimmest or 0,
         tint=rule.tint,
-        unrest=rule.unrest_rate,
         widen=rule.widen,
         lower=rule.lower,
-        frame=frame,
     )
+    steps = {
+        "alpha": alpha,
+        "alpha_foreground": rule.alpha_foreground or 0,
+        "gain": rule.settled_gain or 0,
+        "prune": rule.prune,
+        "unrest": rule.unrest_rate,
+    }
+    return online.rates(fixed, frame=frame, steps=[steps[name] for name in online.STEPS])
 
 
 def run(rule, modes, channels, film=video, compiled=False, **options):

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import itertools
 import operator
+from functools import cache
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import config, types
+from numba.core.codegen import get_host_cpu_features
 from numba.extending import lower_builtin, models, register_model, type_callable
 
 LANES = 32
@@ -197,9 +199,50 @@ def high_product(a, b):
 
 
 def _high_product(builder, vector, a, b):
+    # LLVM knows the multiplication that we want only from a pattern, and moves its parts away from
+    # one another; so where it has a name it is called by it.
+    for feature, name, width in _HIGH_PRODUCTS:
+        if f"+{feature}" in _features():
+            part = ir.VectorType(vector.element, width)
+            multiply = _declared(builder, name, part, part, part)
+            return _joined(
+                builder,
+                [
+                    builder.call(multiply, [_cut(builder, a, n, width), _cut(builder, b, n, width)])
+                    for n in range(0, LANES, width)
+                ],
+            )
     wide = ir.VectorType(_INDEX, LANES)
     full = builder.mul(builder.zext(a, wide), builder.zext(b, wide))
     return builder.trunc(builder.lshr(full, ir.Constant(wide, [16] * LANES)), vector.llvm)
+
+
+_HIGH_PRODUCTS = (
+    ("avx512bw", "llvm.x86.avx512.pmulhu.w.512", 32),
+    ("avx2", "llvm.x86.avx2.pmulhu.w", 16),
+    ("sse2", "llvm.x86.sse2.pmulhu.w", 8),
+)
+
+
+@cache
+def _features():
+    """What the processor can do that numba compiles for."""
+    settings: Any = config
+    given = settings.CPU_FEATURES
+    return (get_host_cpu_features() if given is None else given).split(",")
+
+
+def _cut(builder, vector, first, width):
+    nothing = ir.Constant(vector.type, ir.Undefined)
+    return builder.shuffle_vector(vector, nothing, _order(range(first, first + width)))
+
+
+def _joined(builder, parts):
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        width = 2 * parts[0].type.count
+        parts = [builder.shuffle_vector(a, b, _order(range(width))) for a, b in pairs]
+    return parts[0]
 
 
 _lanewise(least, 2, _intrinsic("umin", "minnum"))

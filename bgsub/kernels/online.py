@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -122,7 +123,8 @@ UNITS = {
     "tint": LEVEL,  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
 }
 STEPS = ("alpha", "alpha_foreground", "gain", "prune", "unrest")
-"""Those that are so small that a unit matters: they are rounded up and down from frame to frame."""
+"""The first of them, which differ from frame to frame, and are so small that a unit matters: they
+are rounded up and down in turn."""
 
 
 NUMBA = "from numba import njit"
@@ -791,30 +793,45 @@ def _with_rates(text: str) -> str:
     return "@njit".join(functions)
 
 
-def rates(variant: Variant, *, frame: int, scale: float = 1.0, **numbers: float) -> Rates:
-    """Rates of a step as the kernels take them; `frame` gives each frame a rounding of its own.
+def constants(variant: Variant, **numbers: float) -> NDArray[Any]:
+    """What of Rates.values stays from frame to frame; the steps are 0.
 
     Parameters
     ----------
     variant
         Of the kernel.
+    **numbers
+        Those named in UNITS but not in STEPS: shares of 1, grey levels, squared grey levels;
+        `match` and `back` in standard deviations.
+    """
+    numbers = {**dict.fromkeys(STEPS, 0.0), **numbers}
+    values = np.array([1 / numbers[n] if n in INVERTED else numbers[n] for n in UNITS])
+    if not variant.compact:
+        return values.astype(np.float32)
+    return np.minimum(values * list(UNITS.values()) + 0.5, 65535).astype(np.uint16)
+
+
+def rates(fixed: NDArray[Any], *, frame: int, steps: Sequence[float], scale: float = 1.0) -> Rates:
+    """Rates of a frame as the kernels take them.
+
+    Parameters
+    ----------
+    fixed
+        What constants() gave.
     frame
-        Number of the frame.
+        Number of the frame, which gives it a rounding of its own.
+    steps
+        The shares named in STEPS.
     scale
         Factor that brings the input to levels of 0 to 255.
-    **numbers
-        The numbers named in UNITS: shares of 1, grey levels, squared grey levels; `match` and
-        `back` in standard deviations.
     """
-    values = np.array([1 / numbers[n] if n in INVERTED else numbers[n] for n in UNITS])
-    if variant.compact:
+    values = fixed.copy()
+    if fixed.dtype == np.uint16:
         dither = frame * 0.6180339887 % 1
-        values *= list(UNITS.values())
-        values += [dither if name in STEPS else 0.5 for name in UNITS]
-        values = np.minimum(values, 65535)
-    seed = np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF)
-    dtype = np.uint16 if variant.compact else np.float32
-    return Rates(values.astype(dtype), np.float32(scale), seed)
+        values[: len(STEPS)] = [min(int(step * SHARE + dither), 65535) for step in steps]
+    else:
+        values[: len(STEPS)] = steps
+    return Rates(values, np.float32(scale), np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
 
 
 def step(

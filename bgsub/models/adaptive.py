@@ -118,7 +118,7 @@ class AdaptiveMixture:
         pixels = self._pixels(image)
         rate = self._rate(time, learning_rate)
         if self._shape is None:
-            self._shape, self._dtype = image.shape, image.dtype
+            self._begin(image.shape, image.dtype)
             self._moving = np.zeros(self._size, np.uint8)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
@@ -239,7 +239,7 @@ class AdaptiveMixture:
         """The model that save() wrote. Raises ModelFileError for anything else."""
         snapshot = files.read(Path(path))
         model = cls(snapshot.params, threads)
-        model._shape, model._dtype = snapshot.shape, snapshot.dtype
+        model._begin(snapshot.shape, snapshot.dtype)
         model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
@@ -274,14 +274,6 @@ class AdaptiveMixture:
     @property
     def _channels(self) -> int:
         return self._shape[2] if self._shape is not None and len(self._shape) == 3 else 1
-
-    @property
-    def _range(self) -> float:
-        return self.params.value_range or RANGES[self._dtype.name]
-
-    @property
-    def _byte(self) -> bool:
-        return self._dtype == np.uint8 and self._range == 255
 
     def _learnt(self) -> None:
         if self._shape is None:
@@ -320,18 +312,23 @@ class AdaptiveMixture:
         return self._frames == 0 or self._seconds < self.params.warmup
 
     def _variant(self, flagged: bool, learn: bool) -> online.Variant:
-        return self.params.variant(self._channels, byte=self._byte, flagged=flagged, learn=learn)
+        return self._variants[flagged][learn]
 
-    def _rates(self, rate: float, time: float | None = None) -> online.Rates:
+    def _begin(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Settle what depends on the frames' shape and type; apply() is called often."""
         p = self.params
-        memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
-        return online.rates(
-            self._variant(False, True),
-            scale=255 / self._range,
-            alpha=rate,
-            alpha_foreground=rate if self._warming else rate * p.foreground_rate,
-            gain=min(rate * p.settled_gain, 1.0) if not self._warming else 0.0,
-            prune=rate * p.prune,
+        self._shape, self._dtype = shape, dtype
+        self._range = p.value_range or RANGES[dtype.name]
+        self._byte = dtype == np.uint8 and self._range == 255
+        self._variants = [
+            [
+                p.variant(self._channels, byte=self._byte, flagged=flagged, learn=learn)
+                for learn in (False, True)
+            ]
+            for flagged in (False, True)
+        ]
+        self._constants = online.constants(
+            self._variants[0][1],
             match=p.match_sigmas,
             back=p.background_sigmas,
             share=p.background_share,
@@ -344,10 +341,25 @@ class AdaptiveMixture:
             var_max=p.maximum_variance,
             dimmest=p.shadow_ratio,
             tint=p.shadow_tint,
-            unrest=memory if self._told else 0.0,
             widen=p.unrest_widen,
             lower=p.unrest_lower,
+        )
+
+    def _rates(self, rate: float, time: float | None = None) -> online.Rates:
+        p, warming = self.params, self._warming
+        memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
+        steps = {
+            "alpha": rate,
+            "alpha_foreground": rate if warming else rate * p.foreground_rate,
+            "gain": 0.0 if warming else min(rate * p.settled_gain, 1.0),
+            "prune": rate * p.prune,
+            "unrest": memory if self._told else 0.0,
+        }
+        return online.rates(
+            self._constants,
             frame=self._frames,
+            steps=[steps[name] for name in online.STEPS],
+            scale=255 / self._range,
         )
 
     def _per_pixel(
