@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bgsub.evaluation.speed import Speed
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
+WIDEST = 100  # columns of the table, also in a pipe
 DRAWN = (640, 360)  # size in which a synthetic scene is drawn, before it is enlarged
 
 
@@ -89,20 +90,20 @@ def _show(rows: list[Speed]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"preset {rows[0].preset}: medians of {rows[0].frames} frames")
+    table = Table(title=f"preset {rows[0].preset}: medians of {rows[0].frames} frames, ms")
     for name in ("scene", "size"):
         table.add_column(name)
     for name in (
         "threads",
         "ms",
-        "p99 ms",
-        "MOG2 ms",
-        "times MOG2",
+        "p99",
+        "MOG2",
+        "times",
         "ns/pixel",
-        "copy ms",
-        "background ms",
+        "copy",
+        "background",
         "bytes/pixel",
-        "foreground",
+        "moving",
     ):
         table.add_column(name, justify="right")
     for r in rows:
@@ -120,4 +121,6 @@ def _show(rows: list[Speed]) -> None:
             f"{r.state_bytes:.1f}",
             f"{r.foreground:.1%}",
         )
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, WIDEST)
+    console.print(table)
