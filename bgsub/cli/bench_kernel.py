@@ -36,6 +36,11 @@ DRAWN = (640, 360)  # size in which a synthetic scene is drawn, before it is enl
 @click.option("--scene", "scenes", type=click.Choice(("busy", "quiet")), multiple=True)
 @click.option("--warm-up", type=click.IntRange(min=1), default=150, show_default=True)
 @click.option("--frames", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option(
+    "--cpu-time",
+    is_flag=True,
+    help="Count processor time, on one thread: for a machine that does other things too.",
+)
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Also as JSON, here.")
 def bench_kernel(
     source: str | None,
@@ -46,6 +51,7 @@ def bench_kernel(
     scenes: tuple[str, ...],
     warm_up: int,
     frames: int,
+    cpu_time: bool,
     path: Path | None,
 ) -> None:
     """Time the mixture alone, frame by frame in turn with MOG2 and a copy.
@@ -53,8 +59,14 @@ def bench_kernel(
     The busy scene is SOURCE, anything that `bgsub run` takes, enlarged to each size, with sensor
     noise; by default a drawn street. The quiet one is a still texture with noise and one mover.
     """
+    import time
+
     from bgsub.evaluation import speed
 
+    counts = threads or ((1,) if cpu_time else (1, 2))
+    if cpu_time and counts != (1,):
+        raise click.UsageError("--cpu-time measures one thread: leave out --threads")
+    clock = time.thread_time if cpu_time else time.perf_counter
     rows = []
     for size in sizes or SIZES:
         for scene in scenes or ("busy", "quiet"):
@@ -65,7 +77,7 @@ def bench_kernel(
                 else speed.sensed(_pictures(source, start, count), size)
             )
             rows += speed.compare(
-                scene, images, preset=preset, threads=threads or (1, 2), warm_up=warm_up
+                scene, images, preset=preset, threads=counts, warm_up=warm_up, clock=clock
             )
     _show(rows)
     if path is not None:
