@@ -38,10 +38,7 @@ def compare(source, *, shadows=False, compact=True):
 
 
 def weights(model, params, n_pixels):
-    variant = params.variant(3)
-    planes = model._state.reshape(len(model._state), variant.planes, online.LANES)
-    every = planes.swapaxes(0, 1).reshape(variant.planes, -1)[:, :n_pixels]
-    return every[: params.modes * variant.fields : variant.fields]
+    return online.modes(params.variant(3), model._state, n_pixels)[:, 0]
 
 
 @pytest.mark.parametrize("shadows", [False, True], ids=["plain", "shadows"])

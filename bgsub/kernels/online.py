@@ -11,32 +11,43 @@ Lee, "Effective Gaussian mixture learning for video background subtraction", PAM
 of 1 / hits until a mode has settled.
 Prati et al., "Detecting moving shadows", PAMI 25 (2003): shadow as the background, dimmed.
 
-State is one array (tiles, fields * LANES): a tile holds LANES neighbouring pixels, field after
-field, so that the same field of neighbouring pixels lies side by side and one vector instruction
-serves eight pixels. Indices are p plus a constant, else the compiler cannot see that two fields
-never overlap and gives up. Compact state is uint16 fixed point. A step is often smaller than the
-unit (a rate of 1/1500 on a difference of two grey levels), so every step is rounded at random, up
-with the probability of its fraction: right on average, and repeatable, because the random number is
-a hash of pixel and frame. Weights sum to one exactly: the mode that learns takes what the others
-leave.
+The work is bound by memory as soon as the arithmetic is vectorised, so everything serves to move
+few bytes. A tile is LANES neighbouring pixels, and each field of a tile fills one cache line of
+compact state. Modes lie heaviest first. A field is read only when its tile needs it: the second
+mode where the first does not explain all pixels, and so on; it is written only where it changed.
+Where the first mode is settled, is background and explains all pixels of a tile, which is so for
+most of a picture, only its mean and variance are touched; what the other weights lose meanwhile is
+added up in the tile's head, and taken from them when they are next needed.
+
+Compact state is uint16 fixed point: weights and rates in 1/65536 (weights of 65535 are one), levels
+in 1/256, variances in 1/64. A step is often smaller than the unit (a rate of 1/1500 on a difference
+of two levels), so every step is rounded at random, up with the probability of its fraction: right
+on average, and repeatable, because the random number is a hash of tile and frame, spread over the
+tile's pixels by the golden ratio. Weights sum to one exactly: the mode that learns takes what the
+others leave.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import source
+from bgsub.kernels import lanes, source
+from bgsub.kernels.lanes import LANES
 from bgsub.kernels.template import expand
 
-LANES = 128
-"""Pixels a tile."""
-
-VARIANCE_STEPS = 64
-"""Units of a compact variance in one squared grey level; so the largest is 1023."""
+HEAD = 4
+"""Numbers a tile: the fewest hits of its first modes if they are settled background in all pixels,
+else 0; and of the frames since the other fields were touched: the share that the weights have lost,
+the share that the unrest has lost, and how many they were."""
 
 OUTSIDE, HELD = 1, 2
 """Flags of a pixel: outside the region of interest; known foreground."""
@@ -48,6 +59,8 @@ class Variant(NamedTuple):
     modes: int
     channels: int
     compact: bool = True
+    byte: bool = True
+    """The input is uint8 from 0 to 255; else any type, with a scale."""
     ycrcb: bool = False
     """Luma and chroma are matched apart, in YCrCb."""
     floored: bool = False
@@ -60,267 +73,589 @@ class Variant(NamedTuple):
     """Foreground feeds its mode at a rate of its own."""
     feedback: bool = False
     """Pixels that flicker grow more tolerant."""
+    pruned: bool = False
+    """Modes without support end."""
     shadows: bool = False
     flagged: bool = False
     """Some pixels carry flags."""
     learn: bool = True
 
     @property
-    def fields(self) -> int:
-        """Numbers kept for each mode: weight, variance, hits, means."""
-        return 2 + self.hit_gain + self.channels
+    def lazy(self) -> bool:
+        """Whether tiles that their first modes explain are spared the rest."""
+        return self.weight_bar and self.hit_gain and not self.pruned
 
     @property
     def planes(self) -> int:
         """Numbers kept for each pixel: its modes' fields; with feedback unrest and last labels."""
-        return self.modes * self.fields + 2 * self.feedback
+        return self.modes * (2 + self.hit_gain + self.channels) + 2 * self.feedback
 
 
 class Rates(NamedTuple):
-    """What one step must know. Radii and distances in grey levels of 0 to 255."""
+    """What one step must know, in the units of the state."""
 
-    scale: np.float32  # brings the input to 0..255
-    alpha: np.float32  # learning rate of background pixels
-    alpha_foreground: np.float32  # the same of foreground pixels
-    gain: np.float32  # smallest gain of a mean that has settled
-    prune: np.float32  # taken from every weight, each step
-    match: np.float32  # squared sigmas within which a pixel belongs to a mode
-    back: np.float32  # squared sigmas within which it counts as explained
-    share: np.float32  # weight that the heaviest modes must reach together
-    bar: np.float32  # weight from which a mode is background
-    floor: np.float32  # smallest luma radius
-    slope: np.float32  # luma radius a grey level of the mode's luma
-    chroma: np.float32  # radius of |dCr| + |dCb|
-    var_init: np.float32
-    var_min: np.float32
-    var_max: np.float32
-    dimmest: np.float32  # luma ratio of the darkest shadow
-    tint: np.float32  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
-    unrest: np.float32  # learning rate of the share of frames in which a pixel flickers
-    widen: np.float32  # growth of the radii with that share
-    lower: np.float32  # fall of the weight bar with that share
+    values: NDArray[Any]
+    scale: np.float32  # brings the input to levels
     seed: np.uint32  # of this frame's rounding
 
 
+# Kinds of numbers in Rates.values, with the unit that compact state counts them in.
+SHARE, LEVEL, VARIANCE, FACTOR = 65536, 256, 64, 4096
+UNITS = {
+    "alpha": SHARE,  # learning rate of background pixels
+    "alpha_foreground": SHARE,  # the same of foreground pixels
+    "gain": SHARE,  # smallest gain of a mean that has settled
+    "prune": SHARE,  # taken from every weight, each step
+    "unrest": SHARE,  # learning rate of the share of frames in which a pixel flickers
+    "share": SHARE,  # weight that the heaviest modes must reach together
+    "bar": SHARE,  # weight from which a mode is background
+    "match": SHARE,  # 1 / sigmas within which a pixel belongs to a mode
+    "back": SHARE,  # 1 / sigmas within which it counts as explained
+    "slope": SHARE,  # luma radius a grey level of the mode's luma
+    "floor": LEVEL,  # smallest luma radius
+    "chroma": LEVEL,  # radius of |dCr| + |dCb|
+    "var_init": VARIANCE,
+    "var_min": VARIANCE,
+    "var_max": VARIANCE,
+    "widen": FACTOR,  # growth of the radii with the share of flicker
+    "lower": FACTOR,  # fall of the weight bar with that share
+    "dimmest": SHARE,  # luma ratio of the darkest shadow
+    "tint": LEVEL,  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
+}
+STEPS = ("alpha", "alpha_foreground", "gain", "prune", "unrest")
+"""The first of them, which differ from frame to frame, and are so small that a unit matters: they
+are rounded up and down in turn."""
+
+
+NUMBA = "from numba import njit"
+PLAIN = "from bgsub.kernels.lanes import uncompiled as njit"
+INVERTED = ("match", "back")
+LINE = 64  # bytes of a cache line
+
 HEADER = '''
-"""Written by bgsub.kernels.online for {variant}."""
+"""Written by bgsub.kernels.online for {variant}, lanes {lanes_version}."""
 import numpy as np
 from numba import njit
+from bgsub.kernels.lanes import (
+    LANES, add_most, anywhere, everywhere, exp, filled, high_product, least, load, load_every, most,
+    ramp, select, smallest, sqrt, store, store_every, sub_least, to_float32, to_int32, to_uint8,
+    to_uint16,
+)
 
-LANES = {lanes}
-F = {fields}
 C = {channels}
-W, V, H, M = 0, 1, 2, {mean}
-UNREST, PAST = {unrest}, {unrest} + 1
-ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
-UNIT_W, PER_W = np.float32({unit_w}), np.float32({per_w})
-UNIT_V, PER_V = np.float32({unit_v}), np.float32({per_v})
-UNIT_M, PER_M = np.float32({unit_m}), np.float32({per_m})
-FULL = np.int32(65535)
-NONE, TINY, MOST = np.float32(-1), np.float32(1e-6), np.float32(65535)
+K = {modes}
+HEAD = {head}
+BLOCK = (1 + C) * LANES  # of a mode: variance, means
+SCALES = {scales} * LANES  # of all modes: weights, hits
+PIXEL = {pixel} * LANES  # unrest, last labels
+TILE = K * BLOCK + SCALES + PIXEL + HEAD
+GOLDEN = 40503  # 65536 / golden ratio
 OUTSIDE, HELD = {outside}, {held}
-STORE = np.{state}
-LEVELS = np.float32(2.0**-24)
+UNIT_W, UNIT_V, UNIT_M = np.float32({unit_w}), np.float32({unit_v}), np.float32({unit_m})
 # A uniform density over the 256 levels of each channel, beside the Gaussian's constant.
 DENSITY = np.float32((256 / (2 * np.pi) ** 0.5) ** C)
-PRIOR = np.float32(0.1)
-I32, U16, U32, F32 = np.int32, np.uint16, np.uint32, np.float32
+PRIOR, NONE = np.float32(0.1), np.float32(-1)
+ZERO, ONE = np.float32(0), np.float32(1)
+U16, U32, F32 = np.uint16, np.uint32, np.float32
 OPTIONS = dict(nogil=True, cache=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}})
+STEP = dict(**OPTIONS, forceinline=True)
 '''
 
-PIXEL = """
-%if ycrcb
-            blue = F32(X[p * 3 + 0]) * r.scale
-            green = F32(X[p * 3 + 1]) * r.scale
-            red = F32(X[p * 3 + 2]) * r.scale
-            x0 = F32(0.299) * red + F32(0.587) * green + F32(0.114) * blue
-            x1 = F32(0.713) * (red - x0) + F32(128)
-            x2 = F32(0.564) * (blue - x0) + F32(128)
+COMPACT = """
+FULL, UNIT, LEAST, NINE_TENTHS = U16(65535), U16(1), U16(1), U16(58982)
+
+
+@njit(**STEP)
+def level(x, scale):
+%if byte
+    return to_uint16(x) << 8
 %else
-            %c x#c = F32(X[p * C + #c]) * r.scale
+    return to_uint16(to_int32(to_float32(x) * (scale * F32(256)) + F32(0.5)))
+%end
+
+
+@njit(**STEP)
+def luma(blue, green, red):
+    return high_product(red, 19595) + high_product(green, 38470) + high_product(blue, 7471)
+
+
+@njit(**STEP)
+def chroma_red(blue, green, red):
+    return high_product(red, 32756) - high_product(green, 27429) - high_product(blue, 5327) + 32768
+
+
+@njit(**STEP)
+def chroma_blue(blue, green, red):
+    return high_product(blue, 32749) - high_product(red, 11052) - high_product(green, 21697) + 32768
+
+
+@njit(**STEP)
+def gap(a, b):
+    return sub_least(a, b) | sub_least(b, a)
+
+
+@njit(**STEP)
+def product(a, b):
+    return high_product(a, b)
+
+
+@njit(**STEP)
+def part(a, rate, u):
+    # The product's lower half decides with u whether the upper half is rounded up.
+    low = a * rate
+    return high_product(a, rate) + to_uint16(low + u < low)
+
+
+@njit(**STEP)
+def part_of_one(a, rate, u):
+    return U16((U32(a) * U32(rate) + U32(u)) >> U32(16))
+
+
+@njit(**STEP)
+def settled(hits, gain):
+    return U32(hits) * U32(gain) >= 65535
+
+
+@njit(**STEP)
+def square(a):
+    # In units of a variance; 32 levels and more are the largest.
+    b = least(a, 8191) << 3
+    return high_product(b, b)
+
+
+@njit(**STEP)
+def coarse_square(a):
+    # As square, but for four times the distance at a sixteenth of the resolution.
+    return square(a >> 2)
+
+
+@njit(**STEP)
+def times(a, factor):
+    return least(high_product(a, factor), 4095) << 4
+
+
+@njit(**STEP)
+def ratio(a, b):
+    return to_uint16(to_int32(least(to_float32(a) * F32(65535) / to_float32(b), F32(65535))))
+"""
+
+WIDE = """
+FULL, UNIT, LEAST, NINE_TENTHS = F32(1), F32(0), F32(1e-6), F32(0.9)
+
+
+@njit(**STEP)
+def level(x, scale):
+    return to_float32(x) * scale
+
+
+@njit(**STEP)
+def luma(blue, green, red):
+    return red * F32(0.299) + green * F32(0.587) + blue * F32(0.114)
+
+
+@njit(**STEP)
+def chroma_red(blue, green, red):
+    return (red - luma(blue, green, red)) * F32(0.713) + F32(128)
+
+
+@njit(**STEP)
+def chroma_blue(blue, green, red):
+    return (blue - luma(blue, green, red)) * F32(0.564) + F32(128)
+
+
+@njit(**STEP)
+def gap(a, b):
+    return most(a - b, b - a)
+
+
+@njit(**STEP)
+def product(a, b):
+    return a * b
+
+
+@njit(**STEP)
+def add_most(a, b):
+    return a + b
+
+
+@njit(**STEP)
+def sub_least(a, b):
+    return most(a - b, F32(0))
+
+
+@njit(**STEP)
+def part(a, rate, u):
+    return a * rate
+
+
+@njit(**STEP)
+def part_of_one(a, rate, u):
+    return a * rate
+
+
+@njit(**STEP)
+def settled(hits, gain):
+    return hits * gain >= 1
+
+
+@njit(**STEP)
+def square(a):
+    return a * a
+
+
+@njit(**STEP)
+def coarse_square(a):
+    return a * a
+
+
+@njit(**STEP)
+def times(a, factor):
+    return a * factor
+
+
+@njit(**STEP)
+def ratio(a, b):
+    return a / b
+"""
+
+PIXELS = """
+%if ycrcb
+        blue = level(load_every(image, at * 3, 3, 0), r.scale)
+        green = level(load_every(image, at * 3, 3, 1), r.scale)
+        red = level(load_every(image, at * 3, 3, 2), r.scale)
+        x0 = luma(blue, green, red)
+        x1 = chroma_red(blue, green, red)
+        x2 = chroma_blue(blue, green, red)
+%else
+        %c x#c = level(load_every(image, at * C, C, #c), r.scale)
 %end
 """
 
 BASE = """
 %if weight_bar
-            %k base#k = w#k >= r.bar
+        %k base#k = w#k >= r.bar
 %else
-            # The heaviest modes that together reach the share.
-            %k above#k = ZERO
-            %kj above#k += w#j * (ONE - r.alpha) - r.prune if (w#j > w#k) | ((w#j == w#k) & (#j < #k)) else ZERO
-            %k base#k = (w#k > ZERO) & (above#k < r.share)
+        # The heaviest modes that together reach the share.
+        above = w0 - w0
+%each k
+        base#k = (w#k > 0) & (above < r.share)
+        above = add_most(above, sub_least(w#k - product(w#k, r.alpha), r.prune))
 %end
+%end
+"""
+
+WEIGHTS = """
+        weights = tiles * K * BLOCK + t * SCALES
+        head = tiles * (TILE - HEAD) + t * HEAD
+        %k block#k = (#k * tiles + t) * BLOCK
+        %k w#k = load(state, weights + #k * LANES)
+%if lazy
+        %k w#k = w#k - part(w#k, state[head + 1], u) if #k > 0 else w#k
+        w0 = select(w0 > 0, FULL - (sum{k: w#k} - w0), w0)
+%end
+"""
+
+NEAR = """
+@njit(**STEP)
+def toward(mean, x, rate, u):
+    step = part(gap(x, mean), rate, u)
+    return select(x > mean, mean + step, mean - step)
+
+
+@njit(**STEP)
+def spread_from(@X, @M, reach):
+%if ycrcb
+    return square(product(gap(x0, m0), reach))
+%else
+    spread = square(product(gap(x0, m0), reach))
+    %c spread = spread if #c == 0 else add_most(spread, square(product(gap(x#c, m#c), reach)))
+    return spread
+%end
+
+
+@njit(**STEP)
+def is_near(@X, @M, variance, match, floor, slope, chroma, unrest, widen):
+    near = spread_from(@X, @M, match) < variance
+%if floored
+    radius = product(m0, slope) + floor
+%if feedback
+    radius = add_most(radius, times(product(radius, unrest), widen))
+    chroma = add_most(filled(chroma, x0), times(product(filled(chroma, x0), unrest), widen))
+%end
+%if ycrcb or channels == 1
+    near = near | (gap(x0, m0) < radius)
+%else
+    far = coarse_square(gap(x0, m0))
+    %c far = far if #c == 0 else add_most(far, coarse_square(gap(x#c, m#c)))
+    near = near | (far < coarse_square(radius))
+%end
+%end
+%if ycrcb
+    near = near & (add_most(gap(x1, m1), gap(x2, m2)) < chroma)
+%end
+    return near
 """
 
 STEP = """
 @njit(**OPTIONS)
-def step(image, state, flags, busy, labels, first, last, r):
-    n_pixels = image.size // C
+def exchange(state, a, b, swap):
+    one, two = load(state, a), load(state, b)
+    store(state, a, select(swap, two, one))
+    store(state, b, select(swap, one, two))
+
+
+@njit(**OPTIONS)
+def raise_heavier(state, tiles, t):
+    for n in range(1, K):
+        k = K - 1 - n
+        a = tiles * K * BLOCK + t * SCALES + k * LANES
+        swap = load(state, a + LANES) > load(state, a)
+        if anywhere(swap):
+            for f in range(0, SCALES, K * LANES):
+                exchange(state, a + f, a + f + LANES, swap)
+            for f in range(0, BLOCK, LANES):
+                b = (k * tiles + t) * BLOCK + f
+                exchange(state, b, b + tiles * BLOCK, swap)
+
+@njit(**OPTIONS)
+def step(image, state, flags, busy, labels, first, last, begin, r):
+    R = r.values
+    @RATES
+    tiles = state.size // TILE
     for t in range(first, last):
-        start = t * LANES
-        count = min(LANES, n_pixels - start)
-        S = state[t]
-        X = image[start * C : (start + count) * C]
-        out = labels[start : start + count]
+        at = (t - begin) * LANES
+        block0 = t * BLOCK
+        head = tiles * (TILE - HEAD) + t * HEAD
 %if flagged
-        flag = flags[start : start + count]
-        inside = 0
-        for p in range(count):
-            inside += flag[p] != OUTSIDE
-        if inside == 0:
-            for p in range(count):
-                out[p] = 0
+        flag = load(flags, at)
+        if everywhere(flag == OUTSIDE):
+            store(labels, at, flag ^ flag)
             continue
 %end
+        mixed = U32(U32(t) * U32(0x9E3779B1) + r.seed)
+        mixed = U32((mixed ^ (mixed >> U32(16))) * U32(0x85EBCA6B))
+        chance = U16(mixed >> U32(16))
+        u = ramp(GOLDEN) + chance
+        dark = to_uint8(u ^ u)
+@PIXELS
+%if lazy
+        # The short way: the first modes explain all pixels, as they have for long.
+        %c m0_#c = load(state, block0 + (1 + #c) * LANES)
+        v0 = load(state, block0)
+%if flagged
+        plain = everywhere(flag == 0)
+%else
+        plain = True
+%end
+        if plain and settled(state[head], r.gain) and everywhere(is_near(@X, @M0, v0, r.match, r.floor, r.slope, r.chroma, filled(0, v0), r.widen)):
+            store(labels, at, dark)
+%if learn
+            far = square(gap(x0, m0_0))
+%if not ycrcb
+            %c far = far if #c == 0 else add_most(far, square(gap(x#c, m0_#c)))
+%end
+            %c store(state, block0 + (1 + #c) * LANES, toward(m0_#c, x#c, r.gain, u))
+            store(state, block0, least(most(toward(v0, far, r.gain, u), r.var_min), r.var_max))
+            state[head + 1] += part_of_one(FULL - state[head + 1], r.alpha, chance)
 %if feedback
-        taken = busy[start : start + count]
+            state[head + 2] += part_of_one(FULL - state[head + 2], r.unrest, chance)
 %end
-        for p in range(count):
-@PIXEL
-            %k w#k = F32(S[(#k * F + W) * LANES + p]) * UNIT_W
-            %k v#k = F32(S[(#k * F + V) * LANES + p]) * UNIT_V
-            %kc m#k_#c = F32(S[(#k * F + M + #c) * LANES + p]) * UNIT_M
+            state[head + 3] = min(state[head + 3], 60000) + 1
+%end
+            continue
+%end
+@WEIGHTS
 %if feedback
-            unrest = F32(S[UNREST * LANES + p]) * UNIT_W
-            past = I32(S[PAST * LANES + p])
-            wide = ONE + r.widen * unrest
-            bar = r.bar * max(ONE - r.lower * unrest, F32(0.1))
+        planes = tiles * (K * BLOCK + SCALES) + t * PIXEL
+        stored_unrest = load(state, planes)
+        past = load(state, planes + LANES)
+        unrest = stored_unrest
+%if lazy
+        unrest = unrest - part(unrest, state[head + 2], u)
+%end
 %else
-            wide = ONE
-            bar = r.bar
+        unrest = w0
 %end
-
-            # How far is the pixel from each mode, and to which does it belong?
-%if ycrcb
-            %k d#k = (x0 - m#k_0) * (x0 - m#k_0)
-            %k chroma#k = abs(x1 - m#k_1) + abs(x2 - m#k_2)
-%else
-            %k d#k = sum{c: (x#c - m#k_#c) * (x#c - m#k_#c)}
+        # Which is the heaviest mode that the pixel belongs to? Lighter ones are looked at only
+        # if some pixel of the tile has found none.
+        none = w0 != w0
+        nil = filled(0, w0)
+        found = none
+%each k
+        v#k = nil
+        far#k = nil
+        %c m#k_#c = nil
+        own#k = none
+        if #k == 0 or not everywhere(found):
+            v#k = load(state, block#k)
+            %c m#k_#c = load(state, block#k + (1 + #c) * LANES)
+            far#k = square(gap(x0, m#k_0))
+%if not ycrcb
+            %c far#k = far#k if #c == 0 else add_most(far#k, square(gap(x#c, m#k_#c)))
 %end
-%if floored
-            %k r#k = (r.floor + r.slope * m#k_0) * wide
-            %k near#k = (w#k > ZERO) & (d#k < max(r#k * r#k, r.match * v#k))
-%else
-            %k near#k = (w#k > ZERO) & (d#k < r.match * v#k)
+            own#k = ~found & (w#k > 0) & is_near(@X, @Mk, v#k, r.match, r.floor, r.slope, r.chroma, unrest, r.widen)
+            found = found | own#k
 %end
-%if ycrcb
-            %k near#k = near#k & (chroma#k < r.chroma * wide)
-%end
-            # The heaviest of those will learn; without one, the lightest of all is replaced.
-            heavy = NONE
-            best = NONE
-            %k hit#k = near#k & (w#k > heavy); heavy = w#k if hit#k else heavy; best = F32(#k) if hit#k else best
-            light = F32(2)
-            worst = NONE
-            %k low#k = w#k < light; light = w#k if low#k else light; worst = F32(#k) if low#k else worst
-            found = best >= ZERO
+        own_w = nil
+        %k own_w = select(own#k, w#k, own_w)
+        blank = w0 == 0
 
 @BASE
 %if weight_bar
-            back = found & (heavy >= bar)
+%if feedback
+        bar = filled(r.bar, w0)
+        bar = bar - product(bar, least(times(unrest, r.lower), NINE_TENTHS))
+        back = found & (own_w >= bar)
 %else
-            # A mode heavier than the one that learns may explain the pixel too, if it lies within
-            # the wider radius.
-            back = any{k: base#k & (w#k >= heavy) & (d#k < r.back * v#k)}
+        back = found & (own_w >= r.bar)
 %end
-            # What shows nothing yet cannot be told from its background.
-            blank = sum{k: w#k} == ZERO
-            label = I32(0) if back | blank else I32(255)
+%else
+        # A mode heavier than the one that learns may explain the pixel too, if it lies within
+        # the wider radius.
+        back = none
+        %k back = back | (base#k & (w#k >= own_w) & (spread_from(@X, @Mk, r.back) < v#k))
+%end
+        # What shows nothing yet cannot be told from its background.
+        label = select(back | blank, dark, dark + 255)
 %if shadows
-            # Prati et al. (2003): the background dimmed, its colour kept.
+        # Prati et al. (2003): the background dimmed, its colour kept.
+        %c f#c = to_float32(x#c) * UNIT_M
+        shade = none
+%each k
+        %c g#c = to_float32(m#k_#c) * UNIT_M
 %if ycrcb
-            %k dim#k = x0 / max(m#k_0, ONE)
-            %k tint#k = abs(x1 - F32(128) - dim#k * (m#k_1 - F32(128))) + abs(x2 - F32(128) - dim#k * (m#k_2 - F32(128)))
-            %k shade#k = base#k & (dim#k >= r.dimmest) & (dim#k <= ONE) & (tint#k < r.tint)
+        dim = f0 / most(g0, ONE)
+        a = f1 - F32(128) - dim * (g1 - F32(128))
+        b = f2 - F32(128) - dim * (g2 - F32(128))
+        tint = most(a, ZERO - a) + most(b, ZERO - b)
+        same = tint < r.tint * UNIT_M
 %else
-            %k dim#k = sum{c: x#c * m#k_#c} / max(sum{c: m#k_#c * m#k_#c}, ONE)
-            %k off#k = sum{c: (dim#k * m#k_#c - x#c) * (dim#k * m#k_#c - x#c)}
-            %k shade#k = base#k & (dim#k >= r.dimmest) & (dim#k <= ONE) & (off#k < r.back * v#k * dim#k * dim#k)
+        dim = sum{c: f#c * g#c} / most(sum{c: g#c * g#c}, ONE)
+        off = sum{c: (dim * g#c - f#c) * (dim * g#c - f#c)}
+        wide = dim / (r.back * UNIT_W)
+        same = off < to_float32(v#k) * UNIT_V * wide * wide
 %end
-            label = I32(127) if (label == 255) & any{k: shade#k} else label
+        shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= ONE))
+%end
+        label = select(shade & (label == 255), 127, label)
 %end
 %if flagged
-            label = I32(0) if flag[p] == OUTSIDE else I32(255) if flag[p] == HELD else label
+        label = select(flag == OUTSIDE, dark, select(flag == HELD, dark + 255, label))
+        free = flag == 0
 %end
-            out[p] = label
+        store(labels, at, label)
 %if learn
-%if feedback
-            # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
-            blink = F32(1) if ((past ^ (past >> 1)) & 1) == 1 and taken[p] == 0 else ZERO
-            calm = unrest + r.unrest * (blink - unrest)
-            past = ((past << 1) | (label >> 7)) & 3
-%end
-
 %if conservative
-            alpha = r.alpha if back else r.alpha_foreground
+        alpha = select(back, filled(r.alpha, w0), filled(r.alpha_foreground, w0))
 %else
-            alpha = r.alpha
+        alpha = filled(r.alpha, w0)
 %end
-            chosen = best if found else worst
-            %k own#k = chosen == F32(#k)
-            # Weights decay and pay the prior (Zivkovic 2004, equation 14); below it they end.
-            %k n#k = w#k * (ONE - alpha) - r.prune
-            %k n#k = n#k if n#k >= r.prune else ZERO
-            grown = sum{k: n#k if own#k else ZERO} + alpha
-            %k n#k = ZERO if own#k else n#k
+        # Where no mode is near, the lightest is replaced.
+        new = ~(found | blank)
+        own@LAST = own@LAST | new
+        own0 = own0 | blank
+        # Weights decay and pay the prior (Zivkovic 2004, equation 14); below it they end.
+        %k n#k = w#k - part(w#k, alpha, u)
+%if pruned
+        %k n#k = sub_least(n#k, r.prune)
+        %k n#k = select(n#k < r.prune, nil, n#k)
+%end
+%if pruned or not hit_gain
+        grown = alpha
+        %k grown = select(own#k, grown + n#k, grown)
+%end
+        %k n#k = select(own#k, nil, n#k)
+        rest = sum{k: n#k}
+%if pruned
+        # Zivkovic's weights are divided by their sum, which the prior has lowered.
+        total = select(new | blank, FULL, rest + grown)
+        scale = ratio(FULL - total, most(total, LEAST))
+        %k n#k = n#k + part(n#k, scale, u)
+        rest = sum{k: n#k}
+%end
+%if modes > 1
+        if anywhere(new):
+            # A new mode starts with alpha, and the others share what is left.
+            start = most(alpha, filled(UNIT, w0))
+            left = FULL - start
+            off = ratio(gap(left, rest), most(rest, LEAST))
+            %k n#k = select(new, select(rest < left, n#k + part(n#k, off, u), n#k - part(n#k, off, u)), n#k)
+            n0 = select(new, left - (sum{k: n#k} - n0), n0)
             rest = sum{k: n#k}
-            # The one that learns takes what the others leave; a new one starts with alpha.
-            fair = ONE / (rest + grown) if found else (ONE - alpha) / max(rest, TINY)
-            mine = ONE - rest * fair
+%end
+        %k q#k = select(own#k, FULL - rest, n#k)
+
+        own_v = nil
+        own_far = nil
+        %c own_m#c = nil
+        %k own_v = select(own#k, v#k, own_v)
+        %k own_far = select(own#k, far#k, own_far)
+        %kc own_m#c = select(own#k, m#k_#c, own_m#c)
+        fresh = new | blank
 %if hit_gain
-            %k h#k = F32(S[(#k * F + H) * LANES + p])
-            hits = sum{k: h#k if own#k else ZERO} if found else ZERO
-            %k seen#k = min(hits + ONE, MOST) if own#k else h#k
-            gain = max(r.gain, ONE / (hits + ONE))
-%else
-            gain = min(alpha / grown, ONE) if found else ONE
+        %k h#k = load(state, weights + (K + #k) * LANES)
+%if lazy
+        h0 = add_most(h0, filled(state[head + 3], h0))
 %end
-            %k g#k = gain if own#k else ZERO
-            far = sum{k: d#k if own#k else ZERO}
-            var = sum{k: v#k if own#k else ZERO}
-            var = min(max(var + gain * (far - var), r.var_min), r.var_max) if found else r.var_init
-            %k s#k = var if own#k else v#k
-%if compact
-            hash = U32(U32(start + p) * U32(0x9E3779B1) + r.seed)
-            hash = U32((hash ^ (hash >> U32(16))) * U32(0x85EBCA6B))
-            hash = U32((hash ^ (hash >> U32(13))) * U32(0xC2B2AE35))
-            u = F32(I32(U32(hash ^ (hash >> U32(16))) >> U32(8))) * LEVELS
-            %k q#k = max(I32(w#k * PER_W + HALF) + I32(np.floor((n#k * fair - w#k) * PER_W + u)), I32(0))
-            left = FULL - sum{k: I32(0) if own#k else q#k}
-            %k q#k = max(left, I32(0)) if own#k else q#k
-            %k y#k = I32(v#k * PER_V + HALF) + I32(np.floor((s#k - v#k) * PER_V + u))
-            %kc z#k_#c = I32(m#k_#c * PER_M + HALF) + I32(np.floor(g#k * (x#c - m#k_#c) * PER_M + u))
+        own_h = nil
+        %k own_h = select(own#k, h#k, own_h)
+        own_h = select(fresh, nil, own_h)
+        own_h = select(own_h < 65535, own_h + 1, own_h)
+        gain = most(ratio(filled(1, own_h), own_h), filled(r.gain, own_h))
+%else
+        gain = ratio(least(alpha, grown), most(grown, LEAST))
+%end
+        y = least(most(toward(own_v, own_far, gain, u), r.var_min), r.var_max)
+        y = select(fresh, filled(r.var_init, y), y)
+        %c z#c = select(fresh, x#c, toward(own_m#c, x#c, gain, u))
 %if feedback
-            calm = F32(I32(unrest * PER_W + HALF)) + np.floor((calm - unrest) * PER_W + u)
-%end
-%else
-            %k q#k = mine if own#k else n#k * fair
-            %k y#k = s#k
-            %kc z#k_#c = m#k_#c + g#k * (x#c - m#k_#c)
+        # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
+        first_bit, second_bit = past >= 2, (past == 1) | (past == 3)
+        blink = (first_bit != second_bit) & (load(busy, at) == 0)
+        calm = unrest + select(blink, part(FULL - unrest, r.unrest, u), nil) - select(blink, nil, part(unrest, r.unrest, u))
+        past = select(second_bit, nil + 2, nil) + select(label > 127, nil + 1, nil)
 %end
 %if flagged
-            free = flag[p] == 0
-            %k S[(#k * F + W) * LANES + p] = STORE(q#k) if free else S[(#k * F + W) * LANES + p]
-            %k S[(#k * F + V) * LANES + p] = STORE(y#k) if free else S[(#k * F + V) * LANES + p]
-            %kc S[(#k * F + M + #c) * LANES + p] = STORE(z#k_#c) if free else S[(#k * F + M + #c) * LANES + p]
+        %k q#k = select(free, q#k, w#k)
+        %k own#k = own#k & free
+%end
 %if hit_gain
-            %k S[(#k * F + H) * LANES + p] = STORE(seen#k) if free else S[(#k * F + H) * LANES + p]
+        %k h#k = select(own#k, own_h, h#k)
+%end
+%each k
+        if anywhere(own#k):
+            store(state, block#k, select(own#k, y, v#k))
+            %c store(state, block#k + (1 + #c) * LANES, select(own#k, z#c, m#k_#c))
+%end
+        %k store(state, weights + #k * LANES, q#k)
+%if hit_gain
+        %k store(state, weights + (K + #k) * LANES, h#k)
 %end
 %if feedback
-            S[UNREST * LANES + p] = STORE(calm) if free else S[UNREST * LANES + p]
-            S[PAST * LANES + p] = STORE(past) if free else S[PAST * LANES + p]
+%if flagged
+        calm = select(free, calm, unrest)
+        past = select(free, past, load(state, planes + LANES))
 %end
-%else
-            %k S[(#k * F + W) * LANES + p] = STORE(q#k)
-            %k S[(#k * F + V) * LANES + p] = STORE(y#k)
-            %kc S[(#k * F + M + #c) * LANES + p] = STORE(z#k_#c)
-%if hit_gain
-            %k S[(#k * F + H) * LANES + p] = STORE(seen#k)
+        store(state, planes, calm)
+        store(state, planes + LANES, past)
 %end
+        risen = none
+        before = q0
+%each k
+        risen = risen | (q#k > before)
+        before = q#k
+%end
+        if anywhere(risen):
+            raise_heavier(state, tiles, t)
+%if lazy
+        steady = not anywhere(risen) and everywhere(q0 >= r.bar)
 %if feedback
-            S[UNREST * LANES + p] = STORE(calm)
-            S[PAST * LANES + p] = STORE(past)
+        steady = steady and everywhere(past == 0)
 %end
+        state[head] = smallest(h0) if steady else FULL - FULL
+        state[head + 1] = 0
+        state[head + 2] = 0
+        state[head + 3] = 0
 %end
 %end
 """
@@ -328,114 +663,281 @@ def step(image, state, flags, busy, labels, first, last, r):
 READING = """
 @njit(**OPTIONS)
 def background(state, image, first, last, r):
-    n_pixels = image.size // C
+    tiles = state.size // TILE
     for t in range(first, last):
-        start = t * LANES
-        count = min(LANES, n_pixels - start)
-        S = state[t]
-        X = image[start * C : (start + count) * C]
-        for p in range(count):
-            heavy = NONE
-            %c y#c = ZERO
-            %k w#k = F32(S[(#k * F + W) * LANES + p]); more#k = w#k > heavy; heavy = w#k if more#k else heavy
-            %kc y#c = F32(S[(#k * F + M + #c) * LANES + p]) * UNIT_M if more#k else y#c
+        at = t * LANES
+        # The first mode is the heaviest.
+        %c x#c = to_float32(load(state, t * BLOCK + (1 + #c) * LANES)) * UNIT_M
 %if ycrcb
-            red = y0 + (y1 - F32(128)) * F32(1 / 0.713)
-            blue = y0 + (y2 - F32(128)) * F32(1 / 0.564)
-            green = (y0 - F32(0.299) * red - F32(0.114) * blue) * F32(1 / 0.587)
-            shown = ONE if heavy > ZERO else ZERO
-            X[p * 3] = blue * shown
-            X[p * 3 + 1] = green * shown
-            X[p * 3 + 2] = red * shown
+        red = x0 + (x1 - F32(128)) * F32(1 / 0.713)
+        blue = x0 + (x2 - F32(128)) * F32(1 / 0.564)
+        green = (x0 - F32(0.299) * red - F32(0.114) * blue) * F32(1 / 0.587)
+        # What has shown nothing is black: no colour has a chroma of 0.
+        seen = x1 > F32(0)
+        x0, x1, x2 = select(seen, blue, x0), select(seen, green, x0), select(seen, red, x0)
+%end
+        %c x#c = x#c / r.scale
+%if byte
+        %c x#c = to_uint8(least(most(x#c, F32(0)), F32(255)) + F32(0.5))
+%end
+%if channels == 1
+        store(image, at, x0)
 %else
-            %c X[p * C + #c] = y#c
+        %c store_every(image, at * C, C, #c, x#c)
 %end
 
 
 @njit(**OPTIONS)
-def background_weight(state, weights, first, last, r):
-    n_pixels = weights.size
+def background_weight(state, out, first, last, r):
+    R = r.values
+    @RATES
+    tiles = state.size // TILE
     for t in range(first, last):
-        start = t * LANES
-        count = min(LANES, n_pixels - start)
-        S = state[t]
-        out = weights[start : start + count]
-        for p in range(count):
-            %k w#k = F32(S[(#k * F + W) * LANES + p]) * UNIT_W
+        u = ramp(GOLDEN)
+@WEIGHTS
 @BASE
-            out[p] = min(sum{k: w#k if base#k else ZERO}, ONE)
+        total = w0 - w0
+        %k total = total + select(base#k, w#k, total - total)
+        store(out, t * LANES, to_float32(total) * UNIT_W)
 
 
 @njit(**OPTIONS)
-def probability(state, image, chances, first, last, r):
-    n_pixels = chances.size
+def probability(state, image, out, first, last, r):
+    R = r.values
+    @RATES
+    tiles = state.size // TILE
     for t in range(first, last):
-        start = t * LANES
-        count = min(LANES, n_pixels - start)
-        S = state[t]
-        X = image[start * C : (start + count) * C]
-        out = chances[start : start + count]
-        for p in range(count):
-@PIXEL
-            %k w#k = F32(S[(#k * F + W) * LANES + p]) * UNIT_W
-            %k v#k = F32(S[(#k * F + V) * LANES + p]) * UNIT_V
-            %kc m#k_#c = F32(S[(#k * F + M + #c) * LANES + p]) * UNIT_M
+        at = t * LANES
+        u = ramp(GOLDEN)
+@WEIGHTS
 @BASE
-            explained = ZERO
+@PIXELS
+        %c f#c = to_float32(x#c) * UNIT_M
+        explained = f0 - f0
 %if ycrcb
-            tinted = r.chroma * r.chroma * F32(1 / 12.5)
-            %k r#k = (r.floor + r.slope * m#k_0) * F32(0.4); s#k = max(v#k, r#k * r#k)
-            %k e#k = (x0 - m#k_0) * (x0 - m#k_0) / s#k + ((x1 - m#k_1) * (x1 - m#k_1) + (x2 - m#k_2) * (x2 - m#k_2)) / tinted
-            %k p#k = w#k * np.exp(F32(-0.5) * e#k) / (np.sqrt(s#k) * tinted)
-%else
-            %k r#k = (r.floor + r.slope * m#k_0) * F32(0.4); s#k = max(v#k * F32(1 / C), r#k * r#k)
-            %k e#k = sum{c: (x#c - m#k_#c) * (x#c - m#k_#c)} / s#k
-            %k p#k = w#k * np.exp(F32(-0.5) * e#k) / np.sqrt(s#k) ** C
+        tinted = r.chroma * UNIT_M * r.chroma * UNIT_M * F32(1 / 12.5)
 %end
-            explained = sum{k: p#k if base#k else ZERO} * DENSITY
-            out[p] = PRIOR / (PRIOR + (ONE - PRIOR) * explained)
+%each k
+        %c g#c = f#c - to_float32(load(state, block#k + (1 + #c) * LANES)) * UNIT_M
+        radius = ((f0 - g0) * r.slope * UNIT_W + r.floor * UNIT_M) * F32(0.4)
+        v = to_float32(load(state, block#k)) * UNIT_V
+        w = to_float32(w#k) * UNIT_W
+%if ycrcb
+        v = most(v, radius * radius)
+        e = g0 * g0 / v + (g1 * g1 + g2 * g2) / tinted
+        p = w * exp(F32(-0.5) * e) / (sqrt(v) * tinted)
+%else
+        v = most(most(v * F32(1 / C), radius * radius), F32(1e-6))
+        e = sum{c: g#c * g#c} / v
+        p = w * exp(F32(-0.5) * e) / @ROOTS
+%end
+        explained = explained + select(base#k, p, p - p)
+%end
+        explained = explained * DENSITY
+        store(out, at, PRIOR / (PRIOR + (ONE - PRIOR) * explained))
 """
 
 
-def load(variant: Variant) -> ModuleType:
-    """The kernels of a variant as a module; each is compiled when it is first called."""
-    color = variant.ycrcb and variant.channels == 3
-    options = {**variant._asdict(), "ycrcb": color}
-    compact = variant.compact
+@cache
+def load(variant: Variant, compiled: bool = True) -> ModuleType:
+    """The kernels of a variant as a module; each is compiled when it is first called.
+
+    With compiled=False they are plain Python, a thousand times slower, for tests.
+    """
+    options = {
+        **variant._asdict(),
+        "ycrcb": variant.ycrcb and variant.channels == 3,
+        "lazy": variant.lazy,
+    }
+    compact, modes, channels = variant.compact, variant.modes, variant.channels
     header = HEADER.format(
         variant=variant,
-        lanes=LANES,
-        fields=variant.fields,
-        channels=variant.channels,
-        mean=variant.fields - variant.channels,
-        unrest=variant.modes * variant.fields,
+        lanes_version=hashlib.sha256(Path(lanes.__file__).read_bytes()).hexdigest()[:16],
+        channels=channels,
+        modes=modes,
+        head=HEAD,
+        scales=modes * (1 + variant.hit_gain),
+        pixel=2 * variant.feedback,
         outside=OUTSIDE,
         held=HELD,
-        state="uint16" if compact else "float32",
         unit_w=1 / 65535 if compact else 1,
-        per_w=65535 if compact else 1,
-        unit_v=1 / VARIANCE_STEPS if compact else 1,
-        per_v=VARIANCE_STEPS if compact else 1,
-        unit_m=1 / 256 if compact else 1,
-        per_m=256 if compact else 1,
+        unit_v=1 / VARIANCE if compact else 1,
+        unit_m=1 / LEVEL if compact else 1,
     )
-    template = (STEP + READING).replace("@PIXEL\n", PIXEL).replace("@BASE\n", BASE)
-    return source.load(header + expand(template, options, variant.modes, variant.channels))
+    parts = {
+        "@PIXELS\n": PIXELS,
+        "@BASE\n": BASE,
+        "@WEIGHTS\n": WEIGHTS,
+        "@X": ", ".join(f"x{c}" for c in range(channels)),
+        "@M0": ", ".join(f"m0_{c}" for c in range(channels)),
+        "@Mk": ", ".join(f"m#k_{c}" for c in range(channels)),
+        "@M": ", ".join(f"m{c}" for c in range(channels)),
+        "@LAST": f"{modes - 1}",
+        "@ROOTS": " / ".join(["sqrt(v)"] * channels),
+    }
+    template = (COMPACT if compact else WIDE) + NEAR + STEP + READING
+    for mark, text in parts.items():
+        template = template.replace(mark, text)
+    text = header + _with_rates(expand(template, options, modes, channels))
+    return source.load(text if compiled else text.replace(NUMBA, PLAIN))
 
 
-def rates(*, frame: int, **numbers: float) -> Rates:
-    """Rates of a step as the kernels take them; `frame` gives each frame a rounding of its own."""
-    seed = np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF)
-    return Rates(**{name: np.float32(n) for name, n in numbers.items()}, seed=seed)
+def _with_rates(text: str) -> str:
+    """Kernels with `r.alpha` and its like as variables, read before the loop."""
+    functions = text.split("@njit")
+    for n, function in enumerate(functions):
+        used = [name for name in UNITS if re.search(rf"\br\.{name}\b", function)]
+        reads = "; ".join(f"r_{name} = R[{list(UNITS).index(name)}]" for name in used)
+        function = function.replace("@RATES", reads or "pass")
+        functions[n] = re.sub(rf"\br\.({'|'.join(UNITS)})\b", r"r_\1", function)
+    return "@njit".join(functions)
 
 
-def layout(variant: Variant, n_pixels: int) -> tuple[tuple[int, int], np.dtype[Any]]:
-    """Shape (tiles, planes * LANES) and dtype of the state of `n_pixels`."""
-    tiles = -(-n_pixels // LANES)
+def constants(variant: Variant, **numbers: float) -> NDArray[Any]:
+    """What of Rates.values stays from frame to frame; the steps are 0.
+
+    Parameters
+    ----------
+    variant
+        Of the kernel.
+    **numbers
+        Those named in UNITS but not in STEPS: shares of 1, grey levels, squared grey levels;
+        `match` and `back` in standard deviations.
+    """
+    numbers = {**dict.fromkeys(STEPS, 0.0), **numbers}
+    values = np.array([1 / numbers[n] if n in INVERTED else numbers[n] for n in UNITS])
+    if not variant.compact:
+        return values.astype(np.float32)
+    return np.minimum(values * list(UNITS.values()) + 0.5, 65535).astype(np.uint16)
+
+
+def rates(fixed: NDArray[Any], *, frame: int, steps: Sequence[float], scale: float = 1.0) -> Rates:
+    """Rates of a frame as the kernels take them.
+
+    Parameters
+    ----------
+    fixed
+        What constants() gave.
+    frame
+        Number of the frame, which gives it a rounding of its own.
+    steps
+        The shares named in STEPS.
+    scale
+        Factor that brings the input to levels of 0 to 255.
+    """
+    values = fixed.copy()
+    if fixed.dtype == np.uint16:
+        dither = frame * 0.6180339887 % 1
+        values[: len(STEPS)] = [min(int(step * SHARE + dither), 65535) for step in steps]
+    else:
+        values[: len(STEPS)] = steps
+    return Rates(values, np.float32(scale), np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
+
+
+def step(
+    variant: Variant,
+    image: NDArray[Any],
+    state: NDArray[Any],
+    flags: NDArray[np.uint8],
+    busy: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    first: int,
+    last: int,
+    now: Rates,
+    compiled: bool = True,
+) -> None:
+    """Label the pixels of the tiles from `first` to before `last`, and learn them.
+
+    Parameters
+    ----------
+    variant
+        What kernel.
+    image
+        All pixels' channels in one row.
+    state
+        All modes; changed where variant.learn.
+    flags
+        OUTSIDE, HELD or 0 for each pixel, with variant.flagged.
+    busy
+        Non-zero for each pixel near a known mover, with variant.feedback.
+    labels
+        For each pixel: 0, 127 or 255. Written.
+    first, last
+        Range of tiles.
+    now
+        The rates of this frame.
+    compiled
+        False for the interpreted kernel.
+    """
+    kernel = load(variant, compiled).step
+    whole = labels.size // LANES
+    if first < whole:
+        kernel(image, state, flags, busy, labels, first, min(last, whole), 0, now)
+    if last > whole:
+        # The last pixels do not fill a tile: they are given room.
+        at, channels = whole * LANES, variant.channels
+        left = labels.size - at
+        padded = [np.zeros(LANES * channels, image.dtype), *np.zeros((2, LANES), np.uint8)]
+        padded[0][: left * channels] = image[at * channels :]
+        padded[1][:] = OUTSIDE
+        padded[1][: flags.size - at] = flags[at:]
+        padded[2][:left] = busy[at:]
+        out = np.zeros(LANES, np.uint8)
+        kernel(padded[0], state, padded[1], padded[2], out, whole, last, whole, now)
+        labels[at:] = out[:left]
+
+
+def tiles(n_pixels: int) -> int:
+    """Tiles of `n_pixels`."""
+    return -(-n_pixels // LANES)
+
+
+def layout(variant: Variant, n_pixels: int) -> tuple[tuple[int], np.dtype[Any]]:
+    """Shape and dtype of the state of `n_pixels`.
+
+    One row of numbers: for each mode, for each tile its variances and means, a field after the
+    other; then for each tile its weights and hits; for each tile its unrest and last labels; for
+    each tile its head.
+    """
     dtype = np.dtype(np.uint16 if variant.compact else np.float32)
-    return (tiles, variant.planes * LANES), dtype
+    return (tiles(n_pixels) * (variant.planes * LANES + HEAD),), dtype
 
 
 def blank(variant: Variant, n_pixels: int) -> NDArray[Any]:
     """State of pixels that have shown nothing yet."""
-    return np.zeros(*layout(variant, n_pixels))
+    return aligned(np.zeros(*layout(variant, n_pixels)))
+
+
+def aligned(state: NDArray[Any]) -> NDArray[Any]:
+    """`state`, or a copy of it, that begins with a cache line: half as fast else."""
+    if state.ctypes.data % LINE == 0:
+        return state
+    room = np.empty(state.nbytes + LINE, np.uint8)
+    begin = -room.ctypes.data % LINE
+    moved = room[begin : begin + state.nbytes].view(state.dtype)
+    moved[:] = state
+    return moved
+
+
+def modes(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.float64]:
+    """All modes, (modes, fields, n_pixels), in the state's units.
+
+    Fields are weight, variance, means, and with `hit_gain` hits at last. What the tiles' heads have
+    put off is done.
+    """
+    count, full = tiles(n_pixels), 65535 if variant.compact else 1
+    sizes = [variant.modes * (1 + variant.channels), variant.modes * (1 + variant.hit_gain)]
+    blocks, scales, _, heads = np.split(
+        state.astype(float),
+        np.cumsum([sizes[0], sizes[1], 2 * variant.feedback]) * count * LANES,
+    )
+    blocks = blocks.reshape(variant.modes, count, 1 + variant.channels, LANES).swapaxes(1, 2)
+    scales = scales.reshape(count, 1 + variant.hit_gain, variant.modes, LANES)
+    scales = np.moveaxis(scales, 0, 2)
+    _, lost, _, missed = heads.reshape(count, HEAD).T[..., None]
+    scales[0, 1:] *= 1 - lost / full
+    scales[0, 1:] = np.rint(scales[0, 1:]) if variant.compact else scales[0, 1:]
+    scales[0, 0] = np.where(lost > 0, full - scales[0, 1:].sum(0), scales[0, 0])
+    scales[1:, 0] += missed
+    fields = [scales[0][:, None], blocks, *scales[1:, :, None]]
+    return np.concatenate(fields, 1).reshape(variant.modes, -1, count * LANES)[..., :n_pixels]

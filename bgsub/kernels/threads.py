@@ -1,15 +1,21 @@
 """Work on disjoint ranges, side by side.
 
 Kernels release the interpreter lock, so plain threads serve them. numba's own parallel loops are
-not used: two Python threads in numba's default layer at once end the process.
+not used: two Python threads in numba's default layer at once end the process. Waking a thread takes
+about as long as a small frame, so the caller begins at once, the ranges are small, and each thread
+takes the next one when it is ready; nobody waits for a thread that came too late.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from threading import Lock, Thread
+
+Work = Callable[[int, int], None]
+
+RANGES = 8  # a thread
 
 
 def available() -> int:
@@ -19,17 +25,73 @@ def available() -> int:
     return os.cpu_count() or 1
 
 
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """One pool a process: a forked child has none of its parent's threads."""
-    return ThreadPoolExecutor(max(1, available() - 1), thread_name_prefix="bgsub-kernel")
+class _Job:
+    """One piece of work, cut into ranges."""
+
+    def __init__(self, work: Work, total: int, parts: int) -> None:
+        self.work = work
+        self.edges = [total * n // parts for n in range(parts + 1)]
+        self.begun, self.ended = itertools.count(), itertools.count(1)
+        self.done = Lock()
+        self.done.acquire()
+        self.errors: list[BaseException] = []
+
+    def help(self) -> None:
+        """Take ranges until none is left; who ends the last one says so."""
+        parts = len(self.edges) - 1
+        while (n := next(self.begun)) < parts:
+            try:
+                self.work(self.edges[n], self.edges[n + 1])
+            except BaseException as error:
+                self.errors.append(error)
+            if next(self.ended) == parts:
+                self.done.release()
 
 
-def split(work: Callable[[int, int], None], total: int, threads: int) -> None:
-    """Call work(first, last) on up to `threads` equal parts of range(total), one of them here."""
-    parts = max(1, min(threads, total))
-    edges = [total * n // parts for n in range(parts + 1)]
-    others = [_pool(os.getpid()).submit(work, edges[n], edges[n + 1]) for n in range(1, parts)]
-    work(edges[0], edges[1])
-    for other in others:
-        other.result()
+class _Helper:
+    """A thread that waits for jobs."""
+
+    def __init__(self) -> None:
+        self.called = Lock()
+        self.called.acquire()
+        self.job: _Job | None = None
+        Thread(target=self._serve, daemon=True, name="bgsub-kernel").start()
+
+    def call(self, job: _Job) -> None:
+        self.job = job
+        self.called.release()
+
+    def _serve(self) -> None:
+        while True:
+            self.called.acquire()
+            job, self.job = self.job, None
+            if job is not None:
+                job.help()
+            _idle.append(self)
+
+
+_idle: list[_Helper] = []
+# A forked child has none of its parent's threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)
+
+
+def split(work: Work, total: int, threads: int) -> None:
+    """Call work(first, last) on ranges that make up range(total), on up to `threads` threads.
+
+    Raises what `work` raises, once every range has ended.
+    """
+    if threads <= 1 or total <= 1:
+        work(0, total)
+        return
+    job = _Job(work, total, min(total, threads * RANGES))
+    for _ in range(min(threads, total) - 1):
+        try:
+            helper = _idle.pop()
+        except IndexError:
+            helper = _Helper()
+        helper.call(job)
+    job.help()
+    job.done.acquire()
+    if job.errors:
+        raise job.errors[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
 from bgsub.kernels import online, threads
+from bgsub.kernels.lanes import LANES
 from bgsub.models import checks, files
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
-TILES_PER_THREAD = 32  # below, waking a thread costs more than it saves
+PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
 
 
 class AdaptiveMixture:
@@ -67,7 +68,7 @@ class AdaptiveMixture:
         """Forget every frame; the next one sets the size."""
         self._shape: tuple[int, ...] | None = None
         self._dtype = np.dtype(np.uint8)
-        self._state: NDArray[Any] = np.empty((0, 0), np.uint16)
+        self._state: NDArray[Any] = np.empty(0, np.uint16)
         self._image: NDArray[Any] | None = None
         self._frames = 0
         self._seconds = 0.0
@@ -117,17 +118,17 @@ class AdaptiveMixture:
         pixels = self._pixels(image)
         rate = self._rate(time, learning_rate)
         if self._shape is None:
-            self._shape, self._dtype = image.shape, image.dtype
+            self._begin(image.shape, image.dtype)
             self._moving = np.zeros(self._size, np.uint8)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
         mask = np.empty(self._size, np.uint8)
-        kernel = online.load(self._variant(flags.size > 0, rate > 0)).step
+        variant = self._variant(flags.size > 0, rate > 0)
         rates, labels, state = self._rates(rate, time), mask.reshape(-1), self._state
         moving = self._moving.reshape(-1)
 
         def work(first: int, last: int) -> None:
-            kernel(pixels, state, flags, moving, labels, first, last, rates)
+            online.step(variant, pixels, state, flags, moving, labels, first, last, rates)
 
         self._split(work)
         self._image = pixels
@@ -159,11 +160,14 @@ class AdaptiveMixture:
 
     def background(self) -> NDArray[Any]:
         """The mean of each pixel's heaviest mode, shape and dtype of the frames."""
-        values = self._per_pixel("background", self._channels)
-        values *= self._range / 255
-        if self._dtype.kind == "u":
-            values = np.clip(np.rint(values), 0, np.iinfo(self._dtype).max)
-        return values.astype(self._dtype).reshape(self._shape)
+        self._learnt()
+        kind = np.dtype(np.uint8 if self._byte else np.float32)
+        values = self._per_pixel("background", kind, self._channels)
+        if kind != self._dtype:
+            top = np.iinfo(self._dtype).max if self._dtype.kind == "u" else self._range
+            values = np.clip(values, 0, top)
+            values = np.rint(values) if self._dtype.kind == "u" else values
+        return values.astype(self._dtype, copy=False).reshape(self._shape)
 
     def certainty(self) -> NDArray[np.float32]:
         """How much of the last `history` seconds each pixel's background explains.
@@ -175,7 +179,8 @@ class AdaptiveMixture:
             of the memory that has been filled, 1 - exp(-seconds seen / history).
         """
         filled = 1 - math.exp(-self._seconds / self.params.history)
-        weight = self._per_pixel("background_weight", 1) * np.float32(filled)
+        self._learnt()
+        weight = self._per_pixel("background_weight") * np.float32(filled)
         return weight.reshape(self._size)
 
     def foreground_probability(self, image: NDArray[Any] | None = None) -> NDArray[np.float32]:
@@ -199,7 +204,10 @@ class AdaptiveMixture:
             raise FrameError(
                 "no image since the model was loaded: pass one to foreground_probability"
             )
-        return self._per_pixel("probability", 1, pixels).reshape(self._size)
+        missing = online.tiles(math.prod(self._size)) * LANES * self._channels - pixels.size
+        return self._per_pixel("probability", inputs=[np.pad(pixels, (0, missing))]).reshape(
+            self._size
+        )
 
     def copy(self) -> AdaptiveMixture:
         """An independent model that goes on from the same state."""
@@ -231,8 +239,8 @@ class AdaptiveMixture:
         """The model that save() wrote. Raises ModelFileError for anything else."""
         snapshot = files.read(Path(path))
         model = cls(snapshot.params, threads)
-        model._shape, model._dtype = snapshot.shape, snapshot.dtype
-        model._state, model._moving = snapshot.state, snapshot.moving
+        model._begin(snapshot.shape, snapshot.dtype)
+        model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
         model._clock = snapshot.clock
@@ -251,6 +259,10 @@ class AdaptiveMixture:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_image": None}
 
+    def __setstate__(self, values: dict[str, Any]) -> None:
+        self.__dict__.update(values)
+        self._state = online.aligned(self._state)
+
     def __repr__(self) -> str:
         size = "no frame yet" if self._shape is None else f"{self._shape}, {self._frames} frames"
         return f"AdaptiveMixture({size}, {self.params})"
@@ -262,10 +274,6 @@ class AdaptiveMixture:
     @property
     def _channels(self) -> int:
         return self._shape[2] if self._shape is not None and len(self._shape) == 3 else 1
-
-    @property
-    def _range(self) -> float:
-        return self.params.value_range or RANGES[self._dtype.name]
 
     def _learnt(self) -> None:
         if self._shape is None:
@@ -304,19 +312,25 @@ class AdaptiveMixture:
         return self._frames == 0 or self._seconds < self.params.warmup
 
     def _variant(self, flagged: bool, learn: bool) -> online.Variant:
-        return self.params.variant(self._channels, flagged=flagged, learn=learn)
+        return self._variants[flagged][learn]
 
-    def _rates(self, rate: float, time: float | None = None) -> online.Rates:
+    def _begin(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Settle what depends on the frames' shape and type; apply() is called often."""
         p = self.params
-        memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
-        return online.rates(
-            scale=255 / self._range,
-            alpha=rate,
-            alpha_foreground=rate if self._warming else rate * p.foreground_rate,
-            gain=min(rate * p.settled_gain, 1.0) if not self._warming else 0.0,
-            prune=rate * p.prune,
-            match=p.match_sigmas**2,
-            back=p.background_sigmas**2,
+        self._shape, self._dtype = shape, dtype
+        self._range = p.value_range or RANGES[dtype.name]
+        self._byte = dtype == np.uint8 and self._range == 255
+        self._variants = [
+            [
+                p.variant(self._channels, byte=self._byte, flagged=flagged, learn=learn)
+                for learn in (False, True)
+            ]
+            for flagged in (False, True)
+        ]
+        self._constants = online.constants(
+            self._variants[0][1],
+            match=p.match_sigmas,
+            back=p.background_sigmas,
             share=p.background_share,
             bar=p.weight_bar,
             floor=p.luma_floor,
@@ -327,22 +341,44 @@ class AdaptiveMixture:
             var_max=p.maximum_variance,
             dimmest=p.shadow_ratio,
             tint=p.shadow_tint,
-            unrest=memory if self._told else 0.0,
             widen=p.unrest_widen,
             lower=p.unrest_lower,
-            frame=self._frames,
         )
 
-    def _per_pixel(self, kernel: str, width: int, *inputs: Any) -> NDArray[np.float32]:
-        """The float32 numbers that a kernel makes of each pixel's state, in one row."""
-        self._learnt()
+    def _rates(self, rate: float, time: float | None = None) -> online.Rates:
+        p, warming = self.params, self._warming
+        memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
+        steps = {
+            "alpha": rate,
+            "alpha_foreground": rate if warming else rate * p.foreground_rate,
+            "gain": 0.0 if warming else min(rate * p.settled_gain, 1.0),
+            "prune": rate * p.prune,
+            "unrest": memory if self._told else 0.0,
+        }
+        return online.rates(
+            self._constants,
+            frame=self._frames,
+            steps=[steps[name] for name in online.STEPS],
+            scale=255 / self._range,
+        )
+
+    def _per_pixel(
+        self,
+        kernel: str,
+        dtype: np.dtype[Any] = np.dtype(np.float32),  # noqa: B008
+        width: int = 1,
+        inputs: Sequence[NDArray[Any]] = (),
+    ) -> NDArray[Any]:
+        """The numbers that a kernel makes of each pixel's state, in one row."""
         run = getattr(online.load(self._variant(False, True)), kernel)
-        out = np.empty(math.prod(self._size) * width, np.float32)
+        n_pixels = math.prod(self._size)
+        out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
         state, rates = self._state, self._rates(0.0)
         self._split(lambda first, last: run(state, *inputs, out, first, last, rates))
-        return out
+        return out[: n_pixels * width]
 
     def _split(self, work: Callable[[int, int], None]) -> None:
-        tiles = len(self._state)
+        n_pixels = math.prod(self._size)
         wanted = self.threads or threads.available()
-        threads.split(work, tiles, min(wanted, max(1, tiles // TILES_PER_THREAD)))
+        most = max(1, n_pixels // PIXELS_PER_THREAD)
+        threads.split(work, online.tiles(n_pixels), min(wanted, most))

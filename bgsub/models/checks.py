@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bgsub.errors import FrameError
 
 TYPES = ("uint8", "uint16", "float32")
+KINDS = frozenset(np.dtype(name) for name in TYPES)
 
 
 def image(
@@ -21,7 +22,7 @@ def image(
     """`picture` itself, if a model of `shape` and `dtype` (None: any) can take it."""
     if not isinstance(picture, np.ndarray):
         raise FrameError(f"expected an image as a numpy array, got {type(picture).__name__}")
-    if picture.dtype.name not in TYPES:
+    if picture.dtype not in KINDS:
         raise FrameError(
             f"expected an image of {', '.join(TYPES)}, got {picture.dtype}; convert it, "
             "for example image.astype(np.float32)"

@@ -40,7 +40,7 @@ class MixtureParams:
     """Space in which three-channel pixels are compared: "ycrcb" with luma and chroma apart, "bgr"
     with one distance over the channels."""
     match_sigmas: float = 2.5
-    """Standard deviations within which a pixel belongs to a mode and feeds it."""
+    """Standard deviations within which a pixel belongs to a mode and feeds it, at least 1."""
     background_sigmas: float = 4.0
     """Standard deviations within which a background mode explains a pixel (with
     `background_share`), and the width of its shadow."""
@@ -97,8 +97,6 @@ class MixtureParams:
         for name in (
             "history",
             "nominal_fps",
-            "match_sigmas",
-            "background_sigmas",
             "unrest_memory",
         ):
             _positive(name, getattr(self, name))
@@ -112,6 +110,15 @@ class MixtureParams:
         ):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative, got {value}")
+        for name in ("match_sigmas", "background_sigmas"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} must be at least 1, got {value}")
+        for name, most in (("luma_floor", 255), ("luma_slope", 1), ("chroma_radius", 255)):
+            value = getattr(self, name)
+            require(value <= most, f"{name} must be at most {most}, got {value}")
+        for name in ("unrest_widen", "unrest_lower"):
+            value = getattr(self, name)
+            require(value < 16, f"{name} must be below 16, got {value}")
         _positive("chroma_radius", self.chroma_radius)
         _positive("shadow_tint", self.shadow_tint)
         for name in ("weight_bar", "foreground_rate", "prune"):
@@ -131,18 +138,22 @@ class MixtureParams:
         if self.value_range is not None:
             _positive("value_range", self.value_range)
 
-    def variant(self, channels: int, *, flagged: bool = False, learn: bool = True) -> Variant:
+    def variant(
+        self, channels: int, *, byte: bool = True, flagged: bool = False, learn: bool = True
+    ) -> Variant:
         """The kernels that these settings need for frames of `channels`."""
         return Variant(
             modes=self.modes,
             channels=channels,
             compact=self.compact,
+            byte=byte,
             ycrcb=self.color == "ycrcb" and channels == 3,
             floored=self.luma_floor > 0 or self.luma_slope > 0,
             weight_bar=self.weight_bar > 0,
             hit_gain=self.settled_gain > 0,
             conservative=self.foreground_rate < 1,
             feedback=self.unrest_widen > 0 or self.unrest_lower > 0,
+            pruned=self.prune > 0,
             shadows=self.shadows,
             flagged=flagged,
             learn=learn,

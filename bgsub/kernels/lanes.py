@@ -1,0 +1,491 @@
+"""Vectors: the same number of LANES neighbouring pixels, worked on at once.
+
+Every function here exists twice. Called from Python it takes and returns numpy arrays of LANES
+numbers; in a compiled kernel it becomes the processor's vector instruction, or the few that it
+takes. So a kernel reads as arithmetic on numbers, can be run interpreted by a test, and owes its
+speed to no guess of the compiler. Any processor will do: LLVM splits vectors that are too wide.
+
+Integers wrap around. A plain number beside a vector counts for every lane.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core.codegen import get_host_cpu_features
+from numba.extending import lower_builtin, models, register_model, type_callable
+
+LANES = 32
+"""Numbers in a vector: 32 of 16 bits fill the widest register of today's processors, and one cache
+line."""
+
+_INDEX = ir.IntType(32)
+_ELEMENTS = {
+    "bool": ir.IntType(1),
+    "uint8": ir.IntType(8),
+    "uint16": ir.IntType(16),
+    "int32": _INDEX,
+    "float32": ir.FloatType(),
+}
+_FLAGS = ("nsz", "arcp", "contract")
+
+
+class Vector(types.Type):
+    """LANES numbers of one kind."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.element = _ELEMENTS[kind]
+        self.llvm = ir.VectorType(self.element, LANES)
+        self.real = kind == "float32"
+        super().__init__(name=f"Vector({kind})")
+
+
+@register_model(Vector)
+class _Model(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, kind.llvm)
+
+
+BOOL, UINT8, UINT16, INT32, FLOAT32 = (Vector(kind) for kind in _ELEMENTS)
+_VECTOR_OF = {types.uint8: UINT8, types.uint16: UINT16, types.int32: INT32, types.float32: FLOAT32}
+_BYTES = {UINT8: 1, UINT16: 2, INT32: 4, FLOAT32: 4}
+
+
+def _common(*kinds):
+    """The one vector kind among types of vectors and numbers, else None."""
+    vectors = {kind for kind in kinds if isinstance(kind, Vector)}
+    plain = [kind for kind in kinds if not isinstance(kind, Vector)]
+    fits = len(vectors) == 1 and all(isinstance(kind, types.Number) for kind in plain)
+    return vectors.pop() if fits else None
+
+
+def _as_vector(builder, vector, kind, value):
+    """`value` itself, or the number in every lane."""
+    if isinstance(kind, Vector):
+        return value
+    element = vector.element
+    if isinstance(kind, types.Float):
+        value = builder.fptrunc(value, element) if kind.bitwidth > 32 else value
+    elif vector.real:
+        value = (builder.sitofp if kind.signed else builder.uitofp)(value, element)
+    elif value.type.width > element.width:
+        value = builder.trunc(value, element)
+    elif value.type.width < element.width:
+        value = builder.zext(value, element)
+    nothing = ir.Constant(vector.llvm, ir.Undefined)
+    first = builder.insert_element(nothing, value, ir.Constant(_INDEX, 0))
+    return builder.shuffle_vector(first, nothing, _order([0] * LANES))
+
+
+def _order(numbers):
+    return ir.Constant(ir.VectorType(_INDEX, len(numbers)), list(numbers))
+
+
+def _lanewise(function, arity, emit, result=None):
+    """Compile `function` of `arity` vectors to what `emit(builder, vector, *values)` builds."""
+
+    def answer(*kinds):
+        vector = _common(*kinds)
+        return vector if vector is None or result is None else result
+
+    typers = {1: lambda a: answer(a), 2: lambda a, b: answer(a, b)}
+    register: Any = type_callable(function)
+    register(lambda context: typers[arity])
+
+    def lower(context, builder, signature, values):
+        vector = _common(*signature.args)
+        pairs = zip(signature.args, values, strict=True)
+        return emit(builder, vector, *[_as_vector(builder, vector, *pair) for pair in pairs])
+
+    for kinds in itertools.product((Vector, types.Number), repeat=arity):
+        if Vector in kinds:
+            lower_builtin(function, *kinds)(lower)
+
+
+def _declared(builder, name, answer, *kinds):
+    """LLVM's own function `name`."""
+    known = builder.module.globals.get(name)
+    return known or ir.Function(builder.module, ir.FunctionType(answer, kinds), name)
+
+
+def _intrinsic(whole, real=None):
+    """Emit LLVM's intrinsic of one or two vectors, by the kind of their elements."""
+
+    def emit(builder, vector, *values):
+        suffix = "f32" if vector.real else f"i{vector.element.width}"
+        name = f"llvm.{real if vector.real else whole}.v{LANES}{suffix}"
+        function = _declared(builder, name, vector.llvm, *[vector.llvm] * len(values))
+        return builder.call(function, values)
+
+    return emit
+
+
+def _arithmetic(whole, real):
+    def emit(builder, vector, a, b):
+        if vector.real:
+            return getattr(builder, real)(a, b, flags=_FLAGS)
+        return getattr(builder, whole)(a, b)
+
+    return emit
+
+
+def _bitwise(name):
+    return lambda builder, vector, a, b: getattr(builder, name)(a, b)
+
+
+def _comparison(sign):
+    def emit(builder, vector, a, b):
+        if vector.real:
+            return builder.fcmp_ordered(sign, a, b)
+        compare = builder.icmp_signed if vector == INT32 else builder.icmp_unsigned
+        return compare(sign, a, b)
+
+    return emit
+
+
+_lanewise(operator.add, 2, _arithmetic("add", "fadd"))
+_lanewise(operator.sub, 2, _arithmetic("sub", "fsub"))
+_lanewise(operator.mul, 2, _arithmetic("mul", "fmul"))
+_lanewise(operator.truediv, 2, _arithmetic("udiv", "fdiv"))
+_lanewise(operator.and_, 2, _bitwise("and_"))
+_lanewise(operator.or_, 2, _bitwise("or_"))
+_lanewise(operator.xor, 2, _bitwise("xor"))
+_lanewise(operator.lshift, 2, _bitwise("shl"))
+_lanewise(operator.rshift, 2, _bitwise("lshr"))
+_lanewise(operator.invert, 1, lambda builder, vector, a: builder.not_(a))
+for _sign, _operator in {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}.items():
+    _lanewise(_operator, 2, _comparison(_sign), BOOL)
+
+
+def least(a, b):
+    """The smaller of each two."""
+    return np.minimum(a, b)
+
+
+def most(a, b):
+    """The larger of each two."""
+    return np.maximum(a, b)
+
+
+def add_most(a, b):
+    """The sum of integers, or the largest integer where it would be larger."""
+    total = a + b
+    return np.where(total < a, np.iinfo(total.dtype).max, total)
+
+
+def sub_least(a, b):
+    """The difference of integers, or 0 where it would be negative."""
+    return np.where(a > b, a - b, 0).astype(np.result_type(a, b))
+
+
+def high_product(a, b):
+    """The upper 16 bits of the product of uint16 numbers."""
+    wide = np.asarray(a, np.uint32) * np.asarray(b, np.uint32)
+    return (wide >> np.uint32(16)).astype(np.uint16)
+
+
+def _high_product(builder, vector, a, b):
+    # LLVM knows the multiplication that we want only from a pattern, and moves its parts away from
+    # one another; so where it has a name it is called by it.
+    for feature, name, width in _HIGH_PRODUCTS:
+        if f"+{feature}" in _features():
+            part = ir.VectorType(vector.element, width)
+            multiply = _declared(builder, name, part, part, part)
+            return _joined(
+                builder,
+                [
+                    builder.call(multiply, [_cut(builder, a, n, width), _cut(builder, b, n, width)])
+                    for n in range(0, LANES, width)
+                ],
+            )
+    wide = ir.VectorType(_INDEX, LANES)
+    full = builder.mul(builder.zext(a, wide), builder.zext(b, wide))
+    return builder.trunc(builder.lshr(full, ir.Constant(wide, [16] * LANES)), vector.llvm)
+
+
+_HIGH_PRODUCTS = (
+    ("avx512bw", "llvm.x86.avx512.pmulhu.w.512", 32),
+    ("avx2", "llvm.x86.avx2.pmulhu.w", 16),
+    ("sse2", "llvm.x86.sse2.pmulhu.w", 8),
+)
+
+
+@cache
+def _features():
+    """What the processor can do that numba compiles for."""
+    settings: Any = config
+    given = settings.CPU_FEATURES
+    return (get_host_cpu_features() if given is None else given).split(",")
+
+
+def _cut(builder, vector, first, width):
+    nothing = ir.Constant(vector.type, ir.Undefined)
+    return builder.shuffle_vector(vector, nothing, _order(range(first, first + width)))
+
+
+def _joined(builder, parts):
+    while len(parts) > 1:
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        width = 2 * parts[0].type.count
+        parts = [builder.shuffle_vector(a, b, _order(range(width))) for a, b in pairs]
+    return parts[0]
+
+
+_lanewise(least, 2, _intrinsic("umin", "minnum"))
+_lanewise(most, 2, _intrinsic("umax", "maxnum"))
+_lanewise(add_most, 2, _intrinsic("uadd.sat"))
+_lanewise(sub_least, 2, _intrinsic("usub.sat"))
+_lanewise(high_product, 2, _high_product)
+
+
+def exp(a):
+    """The exponential of float32 numbers."""
+    return np.exp(a)
+
+
+def sqrt(a):
+    """The square root of float32 numbers."""
+    return np.sqrt(a)
+
+
+_lanewise(exp, 1, _intrinsic("", "exp"))
+_lanewise(sqrt, 1, _intrinsic("", "sqrt"))
+
+
+def select(mask, a, b):
+    """Numbers of `a` where the mask holds, else of `b`."""
+    return np.where(mask, a, b)
+
+
+@type_callable(select)
+def _type_select(context):
+    return lambda mask, a, b: _common(a, b) if mask == BOOL else None
+
+
+@lower_builtin(select, Vector, types.Any, types.Any)
+def _select(context, builder, signature, values):
+    vector = _common(*signature.args[1:])
+    pairs = zip(signature.args[1:], values[1:], strict=True)
+    return builder.select(values[0], *[_as_vector(builder, vector, *pair) for pair in pairs])
+
+
+def anywhere(mask):
+    """Whether the mask holds in any lane."""
+    return bool(np.any(mask))
+
+
+def everywhere(mask):
+    """Whether the mask holds in all lanes."""
+    return bool(np.all(mask))
+
+
+def smallest(a):
+    """The smallest of the numbers."""
+    return np.min(a)
+
+
+def _reduction(function, name, real=None):
+    def typer(a):
+        if not isinstance(a, Vector) or (name != "umin") != (a == BOOL):
+            return None
+        kinds = {BOOL: types.boolean, UINT16: types.uint16, FLOAT32: types.float32}
+        return kinds.get(a)
+
+    type_callable(function)(lambda context: typer)
+
+    @lower_builtin(function, Vector)
+    def lower(context, builder, signature, values):
+        vector = signature.args[0]
+        suffix = "f32" if vector.real else f"i{vector.element.width}"
+        full = f"llvm.vector.reduce.{real if vector.real else name}.v{LANES}{suffix}"
+        return builder.call(_declared(builder, full, vector.element, vector.llvm), values)
+
+
+_reduction(anywhere, "or")
+_reduction(everywhere, "and")
+_reduction(smallest, "umin", "fmin")
+
+
+def _conversion(vector):
+    def convert(a):
+        return np.asarray(a).astype(vector.kind)
+
+    type_callable(convert)(lambda context: lambda a: vector if isinstance(a, Vector) else None)
+
+    @lower_builtin(convert, Vector)
+    def lower(context, builder, signature, values):
+        (old,), (value,) = signature.args, values
+        if old == vector:
+            return value
+        if old.real:
+            whole = builder.fptosi(value, INT32.llvm)
+            return whole if vector == INT32 else builder.trunc(whole, vector.llvm)
+        if vector.real:
+            return (builder.sitofp if old == INT32 else builder.uitofp)(value, vector.llvm)
+        shrinks = old.element.width > vector.element.width
+        return (builder.trunc if shrinks else builder.zext)(value, vector.llvm)
+
+    return convert
+
+
+to_uint8, to_uint16, to_int32, to_float32 = map(_conversion, (UINT8, UINT16, INT32, FLOAT32))
+
+
+def load(array, at):
+    """The numbers array[at], array[at + 1], ..."""
+    return array[at : at + LANES].copy()
+
+
+def store(array, at, lanes):
+    """Write `lanes` to array[at], array[at + 1], ..."""
+    array[at : at + LANES] = lanes
+
+
+def load_every(array, at, stride, offset):
+    """The numbers array[at + offset], array[at + offset + stride], ..., with literal steps."""
+    return array[at + offset : at + LANES * stride : stride].copy()
+
+
+def store_every(array, at, stride, offset, lanes):
+    """Write `lanes` to array[at + offset], array[at + offset + stride], ..., with literal steps."""
+    array[at + offset : at + LANES * stride : stride] = lanes
+
+
+def _address(context, builder, kind, array, at, vector, count=LANES):
+    data = context.make_array(kind)(context, builder, array).data
+    wide = ir.VectorType(vector.element, count)
+    return builder.bitcast(builder.gep(data, [at]), wide.as_pointer())
+
+
+@type_callable(load)
+def _type_load(context):
+    return lambda array, at: _VECTOR_OF.get(array.dtype) if isinstance(array, types.Array) else None
+
+
+@lower_builtin(load, types.Array, types.Integer)
+def _load(context, builder, signature, values):
+    vector = signature.return_type
+    array, at = values
+    address = _address(context, builder, signature.args[0], array, at, vector)
+    return builder.load(address, align=_BYTES[vector])
+
+
+@type_callable(load_every)
+def _type_load_every(context):
+    def typer(array, at, stride, offset):
+        literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
+        fits = isinstance(array, types.Array) and literal
+        return _VECTOR_OF.get(array.dtype) if fits else None
+
+    return typer
+
+
+@lower_builtin(load_every, types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral)
+def _load_every(context, builder, signature, values):
+    vector = signature.return_type
+    stride, offset = (kind.literal_value for kind in signature.args[2:])
+    count = LANES * stride
+    array, at = values[:2]
+    address = _address(context, builder, signature.args[0], array, at, vector, count)
+    every = builder.load(address, align=_BYTES[vector])
+    nothing = ir.Constant(every.type, ir.Undefined)
+    return builder.shuffle_vector(every, nothing, _order(range(offset, count, stride)))
+
+
+@type_callable(store)
+def _type_store(context):
+    def typer(array, at, lanes):
+        fits = isinstance(array, types.Array) and _VECTOR_OF.get(array.dtype) == lanes
+        return types.none if fits else None
+
+    return typer
+
+
+@lower_builtin(store, types.Array, types.Integer, Vector)
+def _store(context, builder, signature, values):
+    vector = signature.args[2]
+    array, at, lanes = values
+    address = _address(context, builder, signature.args[0], array, at, vector)
+    builder.store(lanes, address, align=_BYTES[vector])
+    return context.get_dummy_value()
+
+
+@type_callable(store_every)
+def _type_store_every(context):
+    def typer(array, at, stride, offset, lanes):
+        literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
+        fits = isinstance(array, types.Array) and _VECTOR_OF.get(array.dtype) == lanes
+        return types.none if literal and fits else None
+
+    return typer
+
+
+@lower_builtin(
+    store_every, types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral, Vector
+)
+def _store_every(context, builder, signature, values):
+    vector = signature.args[4]
+    stride, offset = (kind.literal_value for kind in signature.args[2:4])
+    count = LANES * stride
+    array, at, _, _, lanes = values
+    address = _address(context, builder, signature.args[0], array, at, vector, count)
+    old = builder.load(address, align=_BYTES[vector])
+    new = _order([*range(LANES), *[0] * (count - LANES)])
+    wide = builder.shuffle_vector(lanes, ir.Constant(vector.llvm, ir.Undefined), new)
+    turns = [count + n // stride if n % stride == offset else n for n in range(count)]
+    builder.store(builder.shuffle_vector(old, wide, _order(turns)), address, align=_BYTES[vector])
+    return context.get_dummy_value()
+
+
+def filled(number, like):
+    """The number in every lane, of the kind of `like`."""
+    return np.full(LANES, number, like.dtype)
+
+
+@type_callable(filled)
+def _type_filled(context):
+    def typer(number, like):
+        fits = isinstance(number, types.Number) and isinstance(like, Vector)
+        return like if fits else None
+
+    return typer
+
+
+@lower_builtin(filled, types.Number, Vector)
+def _filled(context, builder, signature, values):
+    return _as_vector(builder, signature.args[1], signature.args[0], values[0])
+
+
+def ramp(step):
+    """0, step, 2 * step, ... as uint16."""
+    return np.arange(LANES).astype(np.uint16) * np.uint16(step)
+
+
+@type_callable(ramp)
+def _type_ramp(context):
+    return lambda step: UINT16 if isinstance(step, types.Integer) else None
+
+
+@lower_builtin(ramp, types.Integer)
+def _ramp(context, builder, signature, values):
+    steps = _as_vector(builder, UINT16, signature.args[0], values[0])
+    return builder.mul(ir.Constant(UINT16.llvm, list(range(LANES))), steps)
+
+
+def uncompiled(**options):
+    """In the place of njit: leaves the function as it is."""
+    return lambda function: function
