@@ -1,0 +1,100 @@
+"""Promised: a vector operation does the same compiled and as numpy, for every kind of number."""
+
+import operator
+
+import numpy as np
+import pytest
+from numba import njit
+
+from bgsub.kernels import lanes
+from bgsub.kernels.lanes import LANES, load, store
+
+BINARY = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "or": operator.or_,
+    "and": operator.and_,
+    "xor": operator.xor,
+    "least": lanes.least,
+    "most": lanes.most,
+    "add_most": lanes.add_most,
+    "sub_least": lanes.sub_least,
+    "high_product": lanes.high_product,
+}
+WHOLE = ("or", "and", "xor", "add_most", "sub_least", "high_product")
+
+
+def numbers(dtype, seed):
+    """Numbers with the edges of the range among them."""
+    rng = np.random.default_rng(seed)
+    if dtype == np.float32:
+        return rng.normal(0, 100, LANES).astype(dtype)
+    top = np.iinfo(dtype).max
+    some = rng.integers(0, top, LANES, endpoint=True, dtype=dtype)
+    some[:4] = 0, top, 1, top - 1
+    return rng.permutation(some)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [(n, np.uint16) for n in BINARY] + [(n, np.float32) for n in BINARY if n not in WHOLE],
+)
+def test_arithmetic(name, dtype):
+    operation = BINARY[name]
+
+    @njit
+    def kernel(a, b, out):
+        store(out, 0, operation(load(a, 0), load(b, 0)))
+
+    a, b, out = numbers(dtype, 1), numbers(dtype, 2), np.zeros(LANES, dtype)
+    kernel(a, b, out)
+    np.testing.assert_array_equal(out, operation(a, b))
+    assert operation(a, b).dtype == dtype
+
+
+def test_high_product_is_the_upper_half_of_the_product():
+    a, b = numbers(np.uint16, 3), numbers(np.uint16, 4)
+    expected = [int(x) * int(y) >> 16 for x, y in zip(a, b, strict=True)]
+    assert lanes.high_product(a, b).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_comparisons_masks_and_reductions(dtype):
+    def body(a, b, out):
+        x, y = load(a, 0), load(b, 0)
+        less, same = x < y, x == y
+        store(out, 0, lanes.select(less & ~same, x, y))
+        store(out, LANES, lanes.select((x >= y) | (x > y), lanes.filled(7, x), x - x))
+        store(out, 2 * LANES, lanes.select(x != y, x, 3))
+        return lanes.anywhere(less), lanes.everywhere(x <= y), lanes.smallest(x)
+
+    a, b = numbers(dtype, 5), numbers(dtype, 6)
+    b[3:9] = a[3:9]
+    out, expected = np.zeros((2, 3 * LANES), dtype)
+    assert njit(body)(a, b, out) == body(a, b, expected)
+    np.testing.assert_array_equal(out, expected)
+    assert (out != 0).any()
+
+
+def test_conversions_and_steps():
+    def body(image, planes, out):
+        for_each = (lanes.load_every(image, 0, 3, 0), lanes.load_every(image, 0, 3, 2))
+        wide = lanes.to_uint16(for_each[0]) << 8
+        store(planes, 0, wide)
+        store(planes, LANES, lanes.to_uint16(lanes.to_int32(lanes.to_float32(wide) * 0.5)))
+        store(planes, 2 * LANES, lanes.ramp(40503))
+        lanes.store_every(out, 0, 3, 1, for_each[1])
+        lanes.store_every(out, 0, 3, 2, lanes.to_uint8(wide >> 8))
+
+    image = np.arange(3 * LANES, dtype=np.uint8)
+    results = []
+    for kernel in (body, njit(body)):
+        planes, out = np.zeros(3 * LANES, np.uint16), np.zeros(3 * LANES, np.uint8)
+        kernel(image, planes, out)
+        results.append((planes, out))
+    for mine, numpys in zip(*results, strict=True):
+        np.testing.assert_array_equal(mine, numpys)
+    planes, out = results[1]
+    np.testing.assert_array_equal(planes[LANES : 2 * LANES], image[::3] * np.uint16(128))
+    np.testing.assert_array_equal(out.reshape(-1, 3).T, [image[::3] * 0, image[2::3], image[::3]])

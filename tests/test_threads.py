@@ -1,0 +1,84 @@
+"""Promised: work is done once, whoever does it, and its errors come back."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from bgsub.kernels import threads
+
+
+@pytest.mark.parametrize("total", [1, 2, 7, 1000])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_every_number_is_worked_on_once(total, count):
+    done = np.zeros(total, int)
+
+    def work(first, last):
+        done[first:last] += 1
+
+    for _ in range(20):
+        threads.split(work, total, count)
+    assert (done == 20).all()
+
+
+def test_other_threads_help():
+    who = set()
+
+    def work(first, last):
+        who.add(threading.get_ident())
+        time.sleep(0.02)
+
+    threads.split(work, 100, 3)
+    assert len(who) == 3
+
+
+def test_an_error_comes_back_when_all_has_ended():
+    running = []
+
+    def work(first, last):
+        running.append(first)
+        time.sleep(0.001)
+        running.remove(first)
+        if first > 50:
+            raise ValueError("beyond 50")
+
+    with pytest.raises(ValueError, match="beyond 50"):
+        threads.split(work, 100, 2)
+    assert running == []
+    threads.split(lambda first, last: None, 100, 2)
+
+
+def test_two_callers_at_once_do_not_mix():
+    def caller(out):
+        def work(first, last):
+            time.sleep(0.0005)
+            out[first:last] += 1
+
+        for _ in range(10):
+            threads.split(work, out.size, 2)
+
+    counts = [np.zeros(64, int) for _ in range(4)]
+    callers = [threading.Thread(target=caller, args=[c]) for c in counts]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join()
+    assert all((c == 10).all() for c in counts)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_forked_child_has_threads_of_its_own():
+    threads.split(lambda first, last: None, 100, 2)
+    child = os.fork()
+    if child == 0:
+        done = np.zeros(100, int)
+
+        def work(first, last):
+            done[first:last] += 1
+
+        threads.split(work, 100, 2)
+        os._exit(0 if (done == 1).all() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
