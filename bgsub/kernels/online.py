@@ -925,19 +925,37 @@ def modes(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.fl
     Fields are weight, variance, means, and with `hit_gain` hits at last. What the tiles' heads have
     put off is done.
     """
-    count, full = tiles(n_pixels), 65535 if variant.compact else 1
-    sizes = [variant.modes * (1 + variant.channels), variant.modes * (1 + variant.hit_gain)]
-    blocks, scales, _, heads = np.split(
-        state.astype(float),
-        np.cumsum([sizes[0], sizes[1], 2 * variant.feedback]) * count * LANES,
-    )
+    blocks, scales, _, heads = _regions(variant, state, n_pixels)
+    count, full = len(heads), 65535 if variant.compact else 1
     blocks = blocks.reshape(variant.modes, count, 1 + variant.channels, LANES).swapaxes(1, 2)
     scales = scales.reshape(count, 1 + variant.hit_gain, variant.modes, LANES)
     scales = np.moveaxis(scales, 0, 2)
-    _, lost, _, missed = heads.reshape(count, HEAD).T[..., None]
+    _, lost, _, missed = heads.T[..., None]
     scales[0, 1:] *= 1 - lost / full
     scales[0, 1:] = np.rint(scales[0, 1:]) if variant.compact else scales[0, 1:]
     scales[0, 0] = np.where(lost > 0, full - scales[0, 1:].sum(0), scales[0, 0])
     scales[1:, 0] += missed
     fields = [scales[0][:, None], blocks, *scales[1:, :, None]]
     return np.concatenate(fields, 1).reshape(variant.modes, -1, count * LANES)[..., :n_pixels]
+
+
+def unrest(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.float64]:
+    """Share of the frames in which each pixel flickers, in the state's units."""
+    _, _, planes, heads = _regions(variant, state, n_pixels)
+    planes = planes.reshape(len(heads), 2, LANES)[:, 0]
+    left = 1 - heads[:, 2] / (65535 if variant.compact else 1)
+    return (planes * left[:, None]).reshape(-1)[:n_pixels]
+
+
+def _regions(
+    variant: Variant, state: NDArray[Any], n_pixels: int
+) -> tuple[NDArray[np.float64], ...]:
+    """Variances and means; weights and hits; unrest and labels; heads (tiles, HEAD)."""
+    count = tiles(n_pixels)
+    sizes = (
+        variant.modes * (1 + variant.channels),
+        variant.modes * (1 + variant.hit_gain),
+        2 * variant.feedback,
+    )
+    *regions, heads = np.split(state.astype(float), np.cumsum(sizes) * count * LANES)
+    return *regions, heads.reshape(count, HEAD)
