@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
+from bgsub.kernels import regions
 
 Mask = NDArray[np.uint8]
 Shadows = Literal["mark", "drop", "keep"]
@@ -123,9 +124,9 @@ class Cleaner:
         clean = self._majority(foreground.view(np.uint8))
         area = clean.size
         if self.params.min_blob > 0:
-            clean = drop_blobs(clean, self.params.min_blob * area)
+            drop_blobs(clean, self.params.min_blob * area)
         if self.params.max_hole > 0:
-            clean = fill_holes(clean, self.params.max_hole * area)
+            fill_holes(clean, self.params.max_hole * area)
         return clean
 
     def _majority(self, ones: Mask) -> Mask:
@@ -148,30 +149,11 @@ def window(n_pixels: int) -> int:
     return side + 1 - side % 2
 
 
-def drop_blobs(mask: Mask, smallest: float) -> Mask:
-    """`mask` without the foreground blobs of fewer than `smallest` pixels, joined over corners."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    keep = stats[:, cv2.CC_STAT_AREA] >= smallest
-    keep[0] = False
-    if count == 1 or keep[1:].all():
-        return mask
-    return np.asarray((keep * np.uint8(FOREGROUND))[labels], np.uint8)
+def drop_blobs(mask: Mask, smallest: float) -> None:
+    """Make foreground blobs of fewer than `smallest` pixels background, joined over corners."""
+    regions.flip_small(mask, FOREGROUND, smallest, 1, False)
 
 
-def fill_holes(mask: Mask, largest: float) -> Mask:
-    """`mask` with its holes of fewer than `largest` pixels filled; the border opens a hole."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        cv2.bitwise_not(mask), connectivity=4
-    )
-    if count <= 2:
-        return mask
-    height, width = mask.shape
-    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-    right = left + stats[:, cv2.CC_STAT_WIDTH]
-    bottom = top + stats[:, cv2.CC_STAT_HEIGHT]
-    inside = (left > 0) & (top > 0) & (right < width) & (bottom < height)
-    fill = inside & (stats[:, cv2.CC_STAT_AREA] < largest)
-    fill[0] = False
-    if not fill.any():
-        return mask
-    return np.asarray(mask | (fill * np.uint8(FOREGROUND))[labels], np.uint8)
+def fill_holes(mask: Mask, largest: float) -> None:
+    """Fill holes of fewer than `largest` pixels; the border opens a hole."""
+    regions.flip_small(mask, BACKGROUND, largest, 0, True)
