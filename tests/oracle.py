@@ -24,6 +24,7 @@ class Rule:
 
     alpha: float
     alpha_foreground: float | None = None  # None: everything is learnt alike
+    alpha_noise: float | None = None  # of foreground where nothing is known to move
     settled_gain: float | None = None  # smallest gain of a mean; None: rate / weight
     prune: float = 0.0
     match: float = 3.0  # sigmas
@@ -37,6 +38,7 @@ class Rule:
     var_min: float = 4.0
     var_max: float = 75.0
     dimmest: float | None = None  # None: no shadows
+    faintest: float = 1.0
     tint: float = 8.0
     widen: float = 0.0
     lower: float = 0.0
@@ -72,7 +74,7 @@ class Pixel:
         if label == 255 and rule.dimmest is not None:
             label = 127 if any(shadow(x, m, rule) for m in base) else 255
         self.note(label, moving, rule)
-        self.learn(x, fit, known, rule)
+        self.learn(x, fit, known, moving, rule)
         return label
 
     def background_modes(self, rule, wide):
@@ -90,10 +92,12 @@ class Pixel:
         self.unrest += rule.unrest_rate * (blink - self.unrest)
         self.past = [self.past[1], int(label > 127)]
 
-    def learn(self, x, fit, known, rule):
+    def learn(self, x, fit, known, moving, rule):
         alpha = rule.alpha
         if rule.alpha_foreground is not None and not known:
             alpha = rule.alpha_foreground
+            if rule.alpha_noise is not None and not moving:
+                alpha = rule.alpha_noise
         target = fit or min(self.modes, key=lambda m: m.weight)
         spread = distance(x, target, rule) if fit else 0.0
         for m in self.modes:
@@ -148,8 +152,8 @@ def shadow(x, mode, rule):
     if rule.chroma is not None:
         dim = x[0] / max(mode.mean[0], 1.0)
         off = sum(abs(x[c] - 128 - dim * (mode.mean[c] - 128)) for c in (1, 2))
-        return rule.dimmest <= dim <= 1 and off < rule.tint
+        return rule.dimmest <= dim <= rule.faintest and off < rule.tint
     dot = sum(v * m for v, m in zip(x, mode.mean, strict=True))
     dim = dot / max(sum(m * m for m in mode.mean), 1.0)
     off = sum((dim * m - v) ** 2 for v, m in zip(x, mode.mean, strict=True))
-    return rule.dimmest <= dim <= 1 and off < rule.back**2 * mode.variance * dim**2
+    return rule.dimmest <= dim <= rule.faintest and off < rule.back**2 * mode.variance * dim**2

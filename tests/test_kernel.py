@@ -24,7 +24,9 @@ LUMA = oracle.Rule(
     var_max=400,
 )
 SHADED = oracle.Rule(**{**vars(LUMA), "dimmest": 0.5})
-RESTLESS = oracle.Rule(**{**vars(LUMA), "widen": 3, "lower": 6, "unrest_rate": 0.1})
+RESTLESS = oracle.Rule(
+    **{**vars(LUMA), "widen": 3, "lower": 6, "unrest_rate": 0.1, "alpha_noise": 0.01}
+)
 CASES = {
     "classic-1": (CLASSIC, 1, 3),
     "classic-3": (CLASSIC, 3, 3),
@@ -77,7 +79,6 @@ def rates(of, rule, frame, alpha):
         match=rule.match,
         back=rule.back,
         share=rule.share,
-        bar=rule.bar or 0,
         floor=rule.floor,
         slope=rule.slope,
         chroma=rule.chroma or 0,
@@ -85,6 +86,7 @@ def rates(of, rule, frame, alpha):
         var_min=rule.var_min,
         var_max=rule.var_max,
         dimmest=rule.dimmest or 0,
+        faintest=rule.faintest,
         tint=rule.tint,
         widen=rule.widen,
         lower=rule.lower,
@@ -92,9 +94,11 @@ def rates(of, rule, frame, alpha):
     steps = {
         "alpha": alpha,
         "alpha_foreground": rule.alpha_foreground or 0,
+        "alpha_noise": rule.alpha_noise or 0,
         "gain": rule.settled_gain or 0,
         "prune": rule.prune,
         "unrest": rule.unrest_rate,
+        "bar": rule.bar or 0,
     }
     return online.rates(fixed, frame=frame, steps=[steps[name] for name in online.STEPS])
 
@@ -107,7 +111,7 @@ def run(rule, modes, channels, film=video, compiled=False, **options):
     labels = []
     for n, image in enumerate(film(channels)):
         out = np.empty(image.shape[0] * image.shape[1], np.uint8)
-        args = (image.reshape(-1), state, moving_flags(n) * 0, moving_flags(n), out)
+        args = (image.reshape(-1), state, moving_flags(n) * 0, moving_flags(n), out, out.copy())
         with np.errstate(over="ignore", divide="ignore"):  # integers wrap on purpose
             now = rates(of, rule, n, rule.alpha + 0.0003 * n)
             online.step(of, *args, 0, tiles, now, compiled=compiled)
@@ -226,12 +230,12 @@ def test_frozen_kernels_write_no_state():
     images = list(video(channels))
     out, none = np.empty(144, np.uint8), np.zeros(144, np.uint8)
     for n, image in enumerate(images[:20]):
-        args = (image.reshape(-1), state, none, none, out)
+        args = (image.reshape(-1), state, none, none, out, out.copy())
         online.step(of, *args, 0, 5, rates(of, rule, n, 0.05))
     kept = state.copy()
     frozen = of._replace(learn=False)
     for n, image in enumerate(images[20:]):
-        args = (image.reshape(-1), state, none, none, out)
+        args = (image.reshape(-1), state, none, none, out, out.copy())
         online.step(frozen, *args, 0, 5, rates(of, rule, n, 0.0))
     np.testing.assert_array_equal(state, kept)
 
@@ -244,7 +248,7 @@ def test_the_rounding_does_not_stick():
     out, none = np.empty(128, np.uint8), np.zeros(128, np.uint8)
     for n in range(9000):
         image = np.full(128, 100 if n < 1500 else 104, np.uint8)
-        args = (image, state, none, none, out)
+        args = (image, state, none, none, out, out.copy())
         online.step(of, *args, 0, 4, rates(of, rule, n, rule.alpha))
     # 1500 frames at 1/n settle on 100; then 4 levels close as (1 - 1/1500)^n.
     expected = 104 - 4 * (1 - 1 / 1500) ** 7500

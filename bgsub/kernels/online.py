@@ -104,11 +104,12 @@ SHARE, LEVEL, VARIANCE, FACTOR = 65536, 256, 64, 4096
 UNITS = {
     "alpha": SHARE,  # learning rate of background pixels
     "alpha_foreground": SHARE,  # the same of foreground pixels
+    "alpha_noise": SHARE,  # the same of foreground far from what is known to move
     "gain": SHARE,  # smallest gain of a mean that has settled
     "prune": SHARE,  # taken from every weight, each step
     "unrest": SHARE,  # learning rate of the share of frames in which a pixel flickers
-    "share": SHARE,  # weight that the heaviest modes must reach together
     "bar": SHARE,  # weight from which a mode is background
+    "share": SHARE,  # weight that the heaviest modes must reach together
     "match": SHARE,  # 1 / sigmas within which a pixel belongs to a mode
     "back": SHARE,  # 1 / sigmas within which it counts as explained
     "slope": SHARE,  # luma radius a grey level of the mode's luma
@@ -120,10 +121,11 @@ UNITS = {
     "widen": FACTOR,  # growth of the radii with the share of flicker
     "lower": FACTOR,  # fall of the weight bar with that share
     "dimmest": SHARE,  # luma ratio of the darkest shadow
+    "faintest": SHARE,  # luma ratio of the faintest
     "tint": LEVEL,  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
 }
-STEPS = ("alpha", "alpha_foreground", "gain", "prune", "unrest")
-"""The first of them, which differ from frame to frame, and are so small that a unit matters: they
+STEPS = ("alpha", "alpha_foreground", "alpha_noise", "gain", "prune", "unrest", "bar")
+"""The first of them, which differ from frame to frame. Most are so small that a unit matters: they
 are rounded up and down in turn."""
 
 
@@ -418,7 +420,7 @@ def raise_heavier(state, tiles, t):
                 exchange(state, b, b + tiles * BLOCK, swap)
 
 @njit(**OPTIONS)
-def step(image, state, flags, busy, labels, first, last, begin, r):
+def step(image, state, flags, busy, labels, ratios, first, last, begin, r):
     R = r.values
     @RATES
     tiles = state.size // TILE
@@ -521,6 +523,7 @@ def step(image, state, flags, busy, labels, first, last, begin, r):
         # Prati et al. (2003): the background dimmed, its colour kept.
         %c f#c = to_float32(x#c) * UNIT_M
         shade = none
+        dim0 = f0
 %each k
         %c g#c = to_float32(m#k_#c) * UNIT_M
 %if ycrcb
@@ -535,9 +538,14 @@ def step(image, state, flags, busy, labels, first, last, begin, r):
         wide = dim / (r.back * UNIT_W)
         same = off < to_float32(v#k) * UNIT_V * wide * wide
 %end
-        shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= ONE))
+        shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= r.faintest * UNIT_W))
+        dim0 = dim if #k == 0 else dim0
 %end
-        label = select(shade & (label == 255), 127, label)
+        shade = shade & (label == 255)
+        label = select(shade, 127, label)
+        if anywhere(shade):
+            # Of the heaviest mode; its texture is judged afterwards, among neighbours.
+            store(ratios, at, to_uint8(least(dim0, F32(1.99)) * F32(128)))
 %end
 %if flagged
         label = select(flag == OUTSIDE, dark, select(flag == HELD, dark + 255, label))
@@ -546,7 +554,11 @@ def step(image, state, flags, busy, labels, first, last, begin, r):
         store(labels, at, label)
 %if learn
 %if conservative
-        alpha = select(back, filled(r.alpha, w0), filled(r.alpha_foreground, w0))
+        alpha = filled(r.alpha_foreground, w0)
+%if feedback
+        alpha = select(load(busy, at) == 0, filled(r.alpha_noise, w0), alpha)
+%end
+        alpha = select(back, filled(r.alpha, w0), alpha)
 %else
         alpha = filled(r.alpha, w0)
 %end
@@ -841,6 +853,7 @@ def step(
     flags: NDArray[np.uint8],
     busy: NDArray[np.uint8],
     labels: NDArray[np.uint8],
+    ratios: NDArray[np.uint8],
     first: int,
     last: int,
     now: Rates,
@@ -862,6 +875,9 @@ def step(
         Non-zero for each pixel near a known mover, with variant.feedback.
     labels
         For each pixel: 0, 127 or 255. Written.
+    ratios
+        For each pixel, with variant.shadows: its luma in 1/128 of its heaviest mode's. Written
+        where the label is 127.
     first, last
         Range of tiles.
     now
@@ -872,7 +888,7 @@ def step(
     kernel = load(variant, compiled).step
     whole = labels.size // LANES
     if first < whole:
-        kernel(image, state, flags, busy, labels, first, min(last, whole), 0, now)
+        kernel(image, state, flags, busy, labels, ratios, first, min(last, whole), 0, now)
     if last > whole:
         # The last pixels do not fill a tile: they are given room.
         at, channels = whole * LANES, variant.channels
@@ -882,9 +898,9 @@ def step(
         padded[1][:] = OUTSIDE
         padded[1][: flags.size - at] = flags[at:]
         padded[2][:left] = busy[at:]
-        out = np.zeros(LANES, np.uint8)
-        kernel(padded[0], state, padded[1], padded[2], out, whole, last, whole, now)
-        labels[at:] = out[:left]
+        out, dim = np.zeros((2, LANES), np.uint8)
+        kernel(padded[0], state, padded[1], padded[2], out, dim, whole, last, whole, now)
+        labels[at:], ratios[at:] = out[:left], dim[: ratios[at:].size]
 
 
 def tiles(n_pixels: int) -> int:

@@ -13,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import online, threads
+from bgsub.kernels import online, shade, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.models import checks, files
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
+from bgsub.models.stabilise import Pose, Stabiliser
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
+COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
 PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
 
 
@@ -74,6 +76,11 @@ class AdaptiveMixture:
         self._seconds = 0.0
         self._clock: float | None = None
         self._moving = np.empty((0, 0), np.uint8)
+        self._since = 0
+        self._since_seconds = 0.0
+        self._upset = 0.0
+        self._stabiliser = Stabiliser()
+        self._pose = Pose()
         self._fresh = False
         self._told = False
 
@@ -122,23 +129,31 @@ class AdaptiveMixture:
             self._moving = np.zeros(self._size, np.uint8)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
+        if self.params.stabilise:
+            pixels, flags = self._steadied(image, pixels, flags, rate)
         mask = np.empty(self._size, np.uint8)
         variant = self._variant(flags.size > 0, rate > 0)
-        rates, labels, state = self._rates(rate, time), mask.reshape(-1), self._state
-        moving = self._moving.reshape(-1)
+        labels, state, moving = mask.reshape(-1), self._state, self._moving.reshape(-1)
+        ratios = np.empty(self._size if variant.shadows else (0, 0), np.uint8)
+        coloured = not variant.shadows or has_colour(image)
+        rates = self._rates(rate, time, coloured)
+        dimmed = ratios.reshape(-1)
 
         def work(first: int, last: int) -> None:
-            online.step(variant, pixels, state, flags, moving, labels, first, last, rates)
+            online.step(variant, pixels, state, flags, moving, labels, dimmed, first, last, rates)
 
         self._split(work)
+        if variant.shadows and self.params.shadow_unevenness < 1:
+            shade.confirm(mask, ratios, self.params.shadow_unevenness)
         self._image = pixels
         self._fresh = rate > 0
         if rate > 0:
             self._told = False
             self._frames += 1
             self._seconds += self._step(time)
+            self._settle(mask, self._step(time))
             self._clock = time
-        return mask
+        return self._pose.shaken(mask) if self._pose.moved else mask
 
     def feedback(self, mask: NDArray[np.uint8]) -> None:
         """Take the cleaned mask of the last frame.
@@ -154,6 +169,8 @@ class AdaptiveMixture:
         """
         if self._fresh and self._variant(False, True).feedback:
             checks.region("mask", mask, self._size)
+            if self._pose.moved:
+                mask = self._pose.still(mask, cv2.INTER_NEAREST)
             wide = np.asarray(cv2.dilate((mask == 255).astype(np.uint8), NEAR), np.uint8)
             self._moving = np.bitwise_or(np.left_shift(self._moving, 1) & 2, wide)
             self._told = True
@@ -199,15 +216,20 @@ class AdaptiveMixture:
             against a foreground of uniform density.
         """
         self._learnt()
-        pixels = self._image if image is None else self._pixels(image)
+        pixels, pose = self._image, self._pose
+        if image is not None:
+            pixels = self._pixels(image)
+            if self.params.stabilise:
+                pose, _ = self._stabiliser.pose(image, 255 / self._range)
+                pixels = pose.steady(image, self._range).reshape(-1)
         if pixels is None:
             raise FrameError(
                 "no image since the model was loaded: pass one to foreground_probability"
             )
         missing = online.tiles(math.prod(self._size)) * LANES * self._channels - pixels.size
-        return self._per_pixel("probability", inputs=[np.pad(pixels, (0, missing))]).reshape(
-            self._size
-        )
+        padded = np.pad(pixels, (0, missing))
+        chances = self._per_pixel("probability", inputs=[padded]).reshape(self._size)
+        return pose.shaken(chances) if pose.moved else chances
 
     def copy(self) -> AdaptiveMixture:
         """An independent model that goes on from the same state."""
@@ -224,6 +246,7 @@ class AdaptiveMixture:
             files.Snapshot(
                 params=self.params,
                 moving=self._moving,
+                reference=self._stabiliser.reference,
                 told=self._told,
                 shape=self._shape or (),
                 dtype=self._dtype,
@@ -231,6 +254,9 @@ class AdaptiveMixture:
                 frames=self._frames,
                 seconds=self._seconds,
                 clock=self._clock,
+                since=self._since,
+                since_seconds=self._since_seconds,
+                upset=self._upset,
             ),
         )
 
@@ -243,7 +269,9 @@ class AdaptiveMixture:
         model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
-        model._clock = snapshot.clock
+        model._clock, model._since = snapshot.clock, snapshot.since
+        model._since_seconds, model._upset = snapshot.since_seconds, snapshot.upset
+        model._stabiliser = Stabiliser(snapshot.reference)
         return model
 
     @property
@@ -294,6 +322,31 @@ class AdaptiveMixture:
             flags[~checks.region("roi", roi, self._size)] = online.OUTSIDE
         return flags.reshape(-1)
 
+    def _steadied(
+        self, image: NDArray[Any], pixels: NDArray[Any], flags: NDArray[np.uint8], rate: float
+    ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Pixels and flags where the learnt view has them."""
+        self._pose, small = self._stabiliser.pose(image, 255 / self._range)
+        if rate > 0:
+            own = min(rate * max(self.params.settled_gain, 1.0), 1.0)
+            self._stabiliser.learn(small, max(own, 1 / (self._frames + 1)))
+        if self._pose == Pose():
+            return pixels, flags
+        if self._pose.moved:
+            given = flags.reshape(self._size) if flags.size else np.zeros(self._size, np.uint8)
+            flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
+        return self._pose.steady(image, self._range).reshape(-1), flags
+
+    def _settle(self, mask: NDArray[np.uint8], step: float) -> None:
+        """Warm up again after a second in which most of the picture was foreground."""
+        self._since += 1
+        self._since_seconds += step
+        if self.params.relearn_share < 1:
+            share = cv2.countNonZero(mask) / mask.size
+            self._upset += (1 - math.exp(-step)) * (share - self._upset)
+            if self._upset > self.params.relearn_share:
+                self._since, self._since_seconds, self._upset = 3, 0.0, 0.0
+
     def _step(self, time: float | None) -> float:
         """Seconds since the last frame; a first frame, and a clock set back, count as one frame."""
         if time is None or self._clock is None or time <= self._clock:
@@ -305,11 +358,11 @@ class AdaptiveMixture:
             require(0 <= given <= 1, f"learning_rate must be 0 to 1, got {given}")
             return given
         rate = 1 - math.exp(-self._step(time) / self.params.history)
-        return max(rate, 1 / (self._frames + 1)) if self._warming else rate
+        return max(rate, 1 / (self._since + 1)) if self._warming else rate
 
     @property
     def _warming(self) -> bool:
-        return self._frames == 0 or self._seconds < self.params.warmup
+        return self._frames == 0 or self._since_seconds < self.params.warmup
 
     def _variant(self, flagged: bool, learn: bool) -> online.Variant:
         return self._variants[flagged][learn]
@@ -332,7 +385,6 @@ class AdaptiveMixture:
             match=p.match_sigmas,
             back=p.background_sigmas,
             share=p.background_share,
-            bar=p.weight_bar,
             floor=p.luma_floor,
             slope=p.luma_slope,
             chroma=p.chroma_radius,
@@ -340,23 +392,36 @@ class AdaptiveMixture:
             var_min=p.minimum_variance,
             var_max=p.maximum_variance,
             dimmest=p.shadow_ratio,
+            faintest=p.shadow_faintest,
             tint=p.shadow_tint,
             widen=p.unrest_widen,
             lower=p.unrest_lower,
         )
 
-    def _rates(self, rate: float, time: float | None = None) -> online.Rates:
+        self._colourless = self._constants.copy()
+        self._colourless[list(online.UNITS).index("tint")] = 0
+
+    def _rates(
+        self,
+        rate: float,
+        time: float | None = None,
+        coloured: bool = True,
+    ) -> online.Rates:
         p, warming = self.params, self._warming
+        sure = 0.5 * math.exp(-self._since_seconds / p.settling) if p.settling else 0.0
+        noise = p.noise_rate if self._told else p.foreground_rate
         memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
         steps = {
             "alpha": rate,
             "alpha_foreground": rate if warming else rate * p.foreground_rate,
+            "alpha_noise": rate if warming else rate * noise,
             "gain": 0.0 if warming else min(rate * p.settled_gain, 1.0),
             "prune": rate * p.prune,
             "unrest": memory if self._told else 0.0,
+            "bar": max(p.weight_bar, sure),
         }
         return online.rates(
-            self._constants,
+            self._constants if coloured else self._colourless,
             frame=self._frames,
             steps=[steps[name] for name in online.STEPS],
             scale=255 / self._range,
@@ -382,3 +447,12 @@ class AdaptiveMixture:
         wanted = self.threads or threads.available()
         most = max(1, n_pixels // PIXELS_PER_THREAD)
         threads.split(work, online.tiles(n_pixels), min(wanted, most))
+
+
+def has_colour(image: NDArray[Any]) -> bool:
+    """Whether a picture shows colours; an infrared camera's three channels may be all alike."""
+    if image.ndim != 3 or image.shape[2] != 3:
+        return True
+    some = image[::8, ::8].astype(np.float32)
+    spread = some.max(2) - some.min(2)
+    return bool(spread.mean() > COLOURLESS * some.mean())

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from bgsub.errors import ConfigError, DiskFullError, ModelFileError
 from bgsub.kernels import online
-from bgsub.models import checks
+from bgsub.models import checks, stabilise
 from bgsub.models.params import MixtureParams
 
-FORMAT, VERSION = "bgsub-model", 1
-CONTENT = ["about.json", "moving.npy", "state.npy"]
+FORMAT, VERSION = "bgsub-model", 2
+CONTENT = ["about.json", "moving.npy", "reference.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
@@ -39,6 +39,8 @@ class Snapshot:
     state: NDArray[Any]
     moving: NDArray[np.uint8]
     """(height, width) bits of the last two cleaned masks."""
+    reference: NDArray[np.float32]
+    """The stabiliser's small picture; (0, 0) without one."""
     told: bool
     """Whether the last frame's cleaned mask has come."""
     frames: int
@@ -47,6 +49,12 @@ class Snapshot:
     """Learnt so far."""
     clock: float | None
     """Time of the last frame learnt, seconds."""
+    since: int
+    """Frames since the warm-up began."""
+    since_seconds: float
+    """Seconds since the warm-up began."""
+    upset: float
+    """Share of foreground, averaged over a second."""
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
@@ -61,14 +69,17 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "seconds": snapshot.seconds,
         "clock": snapshot.clock,
         "told": snapshot.told,
+        "since": snapshot.since,
+        "since_seconds": snapshot.since_seconds,
+        "upset": snapshot.upset,
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry("about.json"), json.dumps(about, indent=1))
-            for name, array in (("state", snapshot.state), ("moving", snapshot.moving)):
+            for name in ("state", "moving", "reference"):
                 data = io.BytesIO()
-                np.lib.format.write_array(data, array, allow_pickle=False)
+                np.lib.format.write_array(data, getattr(snapshot, name), allow_pickle=False)
                 archive.writestr(_entry(f"{name}.npy"), data.getbuffer())
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -124,7 +135,8 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         dtype = np.dtype(about["dtype"])
         frames, seconds = int(about["frames"]), float(about["seconds"])
         clock = None if about["clock"] is None else float(about["clock"])
-        told = bool(about["told"])
+        told, since = bool(about["told"]), int(about["since"])
+        since_seconds, upset = float(about["since_seconds"]), float(about["upset"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"its description is damaged ({error})") from error
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.name not in checks.TYPES:
@@ -132,16 +144,22 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
     variant = params.variant(shape[2] if len(shape) == 3 else 1)
     state = _array(archive, "state.npy", *online.layout(variant, shape[0] * shape[1]))
     moving = _array(archive, "moving.npy", shape[:2], np.dtype(np.uint8))
+    small = stabilise.small_size(shape) if params.stabilise else (0, 0)
+    reference = _array(archive, "reference.npy", small, np.dtype(np.float32))
     return Snapshot(
         params=params,
         shape=shape,
         dtype=dtype,
         state=state,
         moving=moving,
+        reference=reference,
         told=told,
         frames=frames,
         seconds=seconds,
         clock=clock,
+        since=since,
+        since_seconds=since_seconds,
+        upset=upset,
     )
 
 

@@ -33,6 +33,9 @@ class MixtureParams:
     warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
+    relearn_share: float = 0.5
+    """Share of foreground, averaged over a second, from which the picture as a whole has changed
+    and the warm-up begins anew; 1 never does."""
     nominal_fps: float = 25.0
     """Frames a second that are assumed where frames come without time."""
 
@@ -44,21 +47,27 @@ class MixtureParams:
     background_sigmas: float = 4.0
     """Standard deviations within which a background mode explains a pixel (with
     `background_share`), and the width of its shadow."""
-    luma_floor: float = 15.0
+    luma_floor: float = 10.0
     """Smallest luma radius of a mode in grey levels, however certain the mode is; 0 leaves the
     radius to the variance alone."""
-    luma_slope: float = 0.06
+    luma_slope: float = 0.05
     """Growth of that radius for each grey level of the mode's luma."""
-    chroma_radius: float = 14.0
+    chroma_radius: float = 16.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
 
     weight_bar: float = 0.1
     """Weight from which a mode is background; 0 switches to the rule of `background_share`."""
+    settling: Seconds = 1.0
+    """Time in which the weight that makes a mode background falls from 0.5 by a factor e, down to
+    `weight_bar`: who is there in the first frames has as yet been there for long. 0 starts with
+    `weight_bar`."""
     background_share: float = 0.9
     """The heaviest modes that reach this weight together are background, with weight_bar = 0."""
     foreground_rate: float = 0.03
     """Share of the learning rate with which a foreground pixel feeds the model; the smaller, the
     longer a stopped object stays foreground. 1 learns everything alike."""
+    noise_rate: float = 1.0
+    """The same share for foreground that is far from any in the last cleaned mask."""
     settled_gain: float = 4.0
     """A mode's mean moves by 1 / (frames it has explained), and no slower than this many learning
     rates; 0 moves it by learning rate / weight."""
@@ -79,10 +88,18 @@ class MixtureParams:
     unrest_lower: float = 6.0
     """Fall of its weight bar with that share: 1 - unrest_lower * share, at least 0.1."""
 
-    shadows: bool = False
+    stabilise: bool = True
+    """Follow a camera that shakes, and a picture that brightens or darkens as a whole."""
+
+    shadows: bool = True
     """Label shadows 127."""
     shadow_ratio: float = 0.5
     """Darkest shadow: its brightness as a share of the background's."""
+    shadow_faintest: float = 1.0
+    """Faintest shadow: its brightness as a share of the background's."""
+    shadow_unevenness: float = 0.08
+    """A shadow's brightness as a share of the background's may vary by so much of itself within 5x5
+    pixels; 1 asks for no texture."""
     shadow_tint: float = 8.0
     """How far |dCr| + |dCb| of a shadow may lie from the dimmed background's, grey levels, with
     color = "ycrcb"."""
@@ -186,5 +203,10 @@ CLASSIC = MixtureParams(
     prune=0.05,
     unrest_widen=0.0,
     unrest_lower=0.0,
+    settling=0.0,
+    stabilise=False,
+    shadows=False,
+    shadow_unevenness=1.0,
+    relearn_share=1.0,
 )
 """The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""

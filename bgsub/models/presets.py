@@ -12,7 +12,7 @@ from bgsub.models.params import CLASSIC, MixtureParams
 BALANCED = MixtureParams()
 
 PRESETS: dict[str, MixtureParams] = {
-    "fast": replace(BALANCED, modes=3),
+    "fast": replace(BALANCED, modes=3, stabilise=False),
     "balanced": BALANCED,
     "best": replace(BALANCED, modes=5),
     "classic": CLASSIC,
@@ -25,6 +25,12 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "weight bar": {"weight_bar": 0.0},
     "conservative update": {"foreground_rate": 1.0},
     "gain by age": {"settled_gain": 0.0},
+    "higher bar at the start": {"settling": 0.0},
+    "flicker learnt": {"noise_rate": 0.03},
+    "shift and gain": {"stabilise": False},
+    "shadow test": {"shadows": False},
+    "texture of shadows": {"shadow_unevenness": 1.0},
+    "learning anew": {"relearn_share": 1.0},
     "unrest widens radii": {"unrest_widen": 0.0},
     "unrest lowers the bar": {"unrest_lower": 0.0},
 }
