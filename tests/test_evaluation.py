@@ -529,7 +529,7 @@ def test_every_ingredient_can_be_switched_off_and_all_off_is_classic():
     assert len({(c.model, c.masks) for c in made}) == len(made)
     for off in INGREDIENTS.values():
         whole = replace(whole, **off)
-    bare = replace(whole, modes=CLASSIC.modes)
+    bare = replace(whole, modes=CLASSIC.modes, prune=CLASSIC.prune)
     assert bare.variant(3) == CLASSIC.variant(3)
 
 

@@ -22,6 +22,7 @@ from bgsub.models.stabilise import Pose, Stabiliser
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
+FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
 PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
 
@@ -144,7 +145,8 @@ class AdaptiveMixture:
 
         self._split(work)
         if variant.shadows and self.params.shadow_unevenness < 1:
-            shade.confirm(mask, ratios, self.params.shadow_unevenness)
+            seen, mask = mask, np.empty(self._size, np.uint8)
+            shade.confirm(seen, ratios, self.params.shadow_unevenness, FEW, mask)
         self._image = pixels
         self._fresh = rate > 0
         if rate > 0:
@@ -409,7 +411,7 @@ class AdaptiveMixture:
     ) -> online.Rates:
         p, warming = self.params, self._warming
         sure = 0.5 * math.exp(-self._since_seconds / p.settling) if p.settling else 0.0
-        noise = p.noise_rate if self._told else p.foreground_rate
+        noise = max(p.noise_rate, p.foreground_rate) if self._told else p.foreground_rate
         memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
         steps = {
             "alpha": rate,

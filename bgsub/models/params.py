@@ -67,7 +67,8 @@ class MixtureParams:
     """Share of the learning rate with which a foreground pixel feeds the model; the smaller, the
     longer a stopped object stays foreground. 1 learns everything alike."""
     noise_rate: float = 1.0
-    """The same share for foreground that is far from any in the last cleaned mask."""
+    """The same share for foreground that is far from any in the last cleaned mask, if it is
+    more."""
     settled_gain: float = 4.0
     """A mode's mean moves by 1 / (frames it has explained), and no slower than this many learning
     rates; 0 moves it by learning rate / weight."""
@@ -204,6 +205,7 @@ CLASSIC = MixtureParams(
     unrest_widen=0.0,
     unrest_lower=0.0,
     settling=0.0,
+    noise_rate=0.0,
     stabilise=False,
     shadows=False,
     shadow_unevenness=1.0,

@@ -26,7 +26,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "conservative update": {"foreground_rate": 1.0},
     "gain by age": {"settled_gain": 0.0},
     "higher bar at the start": {"settling": 0.0},
-    "flicker learnt": {"noise_rate": 0.03},
+    "flicker learnt": {"noise_rate": 0.0},
     "shift and gain": {"stabilise": False},
     "shadow test": {"shadows": False},
     "texture of shadows": {"shadow_unevenness": 1.0},
