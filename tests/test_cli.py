@@ -453,3 +453,23 @@ def test_bench_prints_every_preset_beside_mog2(here):
     assert [row["name"] for row in rows] == ["MOG2", "fast"]
     assert all(row["median_ms"] > 0 for row in rows)
     assert "fast" in result.stdout
+
+
+def test_bench_kernel_compares_on_both_scenes_and_every_number_of_threads(here):
+    options = ["--size", "96x64", "--warm-up", "5", "--frames", "4", "--json", "k.json"]
+    result = bgsub_run("bench", "kernel", *options, "--threads", "1", "--threads", "2")
+    assert result.exit_code == 0
+    written = json.loads((here / "k.json").read_text())
+    asked = [("busy", 1), ("busy", 2), ("quiet", 1), ("quiet", 2)]
+    assert [(row["scene"], row["threads"]) for row in written["rows"]] == asked
+    for row in written["rows"]:
+        assert row["ratio"] == pytest.approx(row["mog2_ms"] / row["median_ms"])
+        assert row["state_bytes"] <= 48
+    assert written["machine"]["numba"]
+    assert "times" in result.stdout
+
+
+def test_bench_kernel_counts_processor_time_of_one_thread_only(here):
+    result = bgsub_run("bench", "kernel", "--cpu-time", "--threads", "2")
+    assert result.exit_code == 2
+    assert "--threads" in result.stderr

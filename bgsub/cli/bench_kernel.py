@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bgsub.evaluation.speed import Speed
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080), (3840, 2160))
-WIDEST = 100  # columns of the table, also in a pipe
+WIDEST = 120  # columns of the table, also in a pipe
 DRAWN = (640, 360)  # size in which a synthetic scene is drawn, before it is enlarged
 
 

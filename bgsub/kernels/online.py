@@ -204,13 +204,13 @@ def product(a, b):
 @njit(**STEP)
 def part(a, rate, u):
     # The product's lower half decides with u whether the upper half is rounded up.
-    low = a * rate
-    return high_product(a, rate) + to_uint16(low + u < low)
+    whole = high_product(a, rate)
+    return select(a * rate > u, whole + 1, whole)
 
 
 @njit(**STEP)
 def part_of_one(a, rate, u):
-    return U16((U32(a) * U32(rate) + U32(u)) >> U32(16))
+    return U16((U32(a) * U32(rate) + U32(65535 - u)) >> U32(16))
 
 
 @njit(**STEP)
