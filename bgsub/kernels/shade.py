@@ -17,29 +17,26 @@ REACH = 2  # pixels around a pixel in which its ratio is compared
 
 
 @njit(**OPTIONS)
-def confirm(labels, ratios, uneven, few, out):
-    """Copy labels to out, with 127 turned into 255 where no smooth shadow is.
+def confirm(labels, ratios, candidates, uneven, few, out):
+    """Turn 127 into 255 in `out`, a copy of labels, where no smooth shadow is.
 
-    Among the pixels around, more than the share `few` must be labelled 127 too, and the spread of
-    their ratios, as a share of their mean, must not exceed `uneven`.
+    `candidates` are the flat indices of the pixels with 127. Among the pixels around each, more
+    than the share `few` must be labelled 127 too, and the spread of their ratios, as a share of
+    their mean, must not exceed `uneven`.
     """
     height, width = labels.shape
     limit = uneven * uneven
-    for y in range(height):
+    for at in candidates:
+        y, x = at // width, at % width
         top, bottom = max(y - REACH, 0), min(y + REACH + 1, height)
-        for x in range(width):
-            out[y, x] = labels[y, x]
-            if labels[y, x] != 127:
-                continue
-            left, right = max(x - REACH, 0), min(x + REACH + 1, width)
-            n, total, squares = np.int64(0), np.int64(0), np.int64(0)
-            for j in range(top, bottom):
-                for i in range(left, right):
-                    if labels[j, i] == 127:
-                        value = np.int64(ratios[j, i])
-                        n += 1
-                        total += value
-                        squares += value * value
-            spread = n * squares - total * total > limit * total * total
-            if spread or n <= few * (bottom - top) * (right - left):
-                out[y, x] = 255
+        left, right = max(x - REACH, 0), min(x + REACH + 1, width)
+        n, total, squares = np.int64(0), np.int64(0), np.int64(0)
+        for j in range(top, bottom):
+            for i in range(left, right):
+                value = np.int64(ratios[j, i]) if labels[j, i] == 127 else np.int64(0)
+                n += np.int64(labels[j, i] == 127)
+                total += value
+                squares += value * value
+        spread = n * squares - total * total > limit * total * total
+        if spread or n <= few * (bottom - top) * (right - left):
+            out[y, x] = 255

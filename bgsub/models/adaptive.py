@@ -145,8 +145,9 @@ class AdaptiveMixture:
 
         self._split(work)
         if variant.shadows and self.params.shadow_unevenness < 1:
-            seen, mask = mask, np.empty(self._size, np.uint8)
-            shade.confirm(seen, ratios, self.params.shadow_unevenness, FEW, mask)
+            seen, candidates = mask, np.flatnonzero(mask == 127)
+            mask = seen.copy()
+            shade.confirm(seen, ratios, candidates, self.params.shadow_unevenness, FEW, mask)
         self._image = pixels
         self._fresh = rate > 0
         if rate > 0:
@@ -173,8 +174,9 @@ class AdaptiveMixture:
             checks.region("mask", mask, self._size)
             if self._pose.moved:
                 mask = self._pose.still(mask, cv2.INTER_NEAREST)
-            wide = np.asarray(cv2.dilate((mask == 255).astype(np.uint8), NEAR), np.uint8)
-            self._moving = np.bitwise_or(np.left_shift(self._moving, 1) & 2, wide)
+            wide = cv2.dilate((mask == 255).view(np.uint8), NEAR)
+            before = np.bitwise_and(self._moving, 1)
+            self._moving = np.asarray(cv2.addWeighted(before, 2, wide, 1, 0), np.uint8)
             self._told = True
 
     def background(self) -> NDArray[Any]:
@@ -456,5 +458,6 @@ def has_colour(image: NDArray[Any]) -> bool:
     if image.ndim != 3 or image.shape[2] != 3:
         return True
     some = image[::8, ::8].astype(np.float32)
-    spread = some.max(2) - some.min(2)
+    blue, green, red = some[..., 0], some[..., 1], some[..., 2]
+    spread = np.maximum(np.maximum(blue, green), red) - np.minimum(np.minimum(blue, green), red)
     return bool(spread.mean() > COLOURLESS * some.mean())
