@@ -99,11 +99,11 @@ class Cleaner:
             return self._whole(seen > BACKGROUND)
         clean = self._whole(seen == FOREGROUND)
         if self.params.shadows == "mark":
-            shade = cv2.compare(seen, SHADOW, cv2.CMP_EQ)
-            if cv2.countNonZero(shade):
+            shade = seen == SHADOW
+            if shade.any():
                 moving = self._majority((seen > BACKGROUND).view(np.uint8))
-                shade = cv2.bitwise_and(cv2.bitwise_and(shade, moving), SHADOW)
-                clean = np.asarray(cv2.max(clean, shade), np.uint8)  # foreground stays
+                shaded = shade * np.uint8(SHADOW) & moving
+                clean = np.maximum(clean, shaded)  # foreground stays
         return clean
 
     def _fit(self, size: tuple[int, ...]) -> None:
