@@ -3,6 +3,7 @@
 BgsubError
     SourceError       a video or camera that cannot be opened or read
     FrameError        an image that a model cannot take
+    DataError         samples that a mixture cannot take
     ConfigError       a setting out of its range, or one that nobody reads
     SinkError         a result that cannot be written
         DiskFullError     no space is left; what was finished stays
@@ -23,6 +24,10 @@ class SourceError(BgsubError, OSError):
 
 class FrameError(BgsubError, ValueError):
     """An image that a model cannot take."""
+
+
+class DataError(BgsubError, ValueError):
+    """Samples that a mixture cannot take."""
 
 
 class ConfigError(BgsubError, ValueError):

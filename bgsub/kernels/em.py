@@ -34,6 +34,15 @@ NARROW_FULL, NARROW_DIAGONAL = 4, 8
 TILE = 4
 """Beyond that, rows of a block are padded to a multiple of it."""
 
+LANES_NARROW, LANES_TILED = 128, 64
+"""Points in a block."""
+
+CHUNK, MOST_CHUNKS, SUMS_BYTES = 4096, 32, 6 << 20
+"""Samples in the least chunk, chunks at most, and bytes that their sums may take."""
+
+WORK_PER_THREAD = 1 << 17
+"""Numbers times components below which waking a thread costs more than it saves."""
+
 
 class Variant(NamedTuple):
     """What a kernel is compiled for."""
@@ -44,16 +53,8 @@ class Variant(NamedTuple):
     """Precisions are diagonal (`diag`, `spherical`); else triangular (`full`, `tied`)."""
     single: bool
     """The data are float32; else float64."""
-    given: bool = False
-    """Responsibilities are handed in; else they follow from densities."""
-    weighted: bool = False
-    """Samples have weights."""
     missing: bool = False
     """NaN in the data is a feature not seen, and is left out (only with diagonal precisions)."""
-    entropy: bool = False
-    """The entropy of the responsibilities is summed too."""
-    report: bool = False
-    """Responsibilities, labels or densities of each sample are written; nothing is summed."""
 
 
 HEADER = '''
@@ -64,11 +65,12 @@ from numba import njit, types
 
 REAL, BITS = np.{real}, np.{bits}
 ZERO, ONE, LOWEST = REAL(0), REAL(1), REAL(np.finfo(REAL).min)
-LANES = {lanes}
-PRODUCT = 64
+LANES, PRODUCT = {lanes}, 64
 D = {features}
+MISSING, TILED = {missing}, {tiled}
 MAGIC, MANTISSA = REAL({magic}), BITS({mantissa})
-PER_OCTAVE, OCTAVE_HIGH, OCTAVE_LOW, LEAST = {octave}
+PER_OCTAVE = REAL(1.44269504088896340736)
+OCTAVE_HIGH, OCTAVE_LOW, LEAST = REAL({high}), REAL({low}), REAL({least})
 COMMON = dict(nogil=True, error_model="numpy")
 OPTIONS = dict(**COMMON, fastmath={{"contract", "nsz", "arcp"}})
 # "reassoc" lets a sum use all lanes of a vector. It would also fold the rounding trick of the
@@ -76,6 +78,25 @@ OPTIONS = dict(**COMMON, fastmath={{"contract", "nsz", "arcp"}})
 STEP = dict(**COMMON, forceinline=True, fastmath={{"contract", "nsz", "arcp", "reassoc"}})
 EXACT = dict(**COMMON, forceinline=True, fastmath={{"contract"}})
 '''
+
+DOUBLE: dict[str, Any] = {
+    "real": "float64",
+    "bits": "int64",
+    "magic": 1.5 * 2**52 + 1023,
+    "mantissa": 52,
+    "high": "6.93147180369123816490e-01",
+    "low": "1.90821492927058770002e-10",
+    "least": -708,
+}
+SINGLE: dict[str, Any] = {
+    "real": "float32",
+    "bits": "int32",
+    "magic": 1.5 * 2**23 + 127,
+    "mantissa": 23,
+    "high": "0.693145751953125",
+    "low": "1.42860682030941723212e-6",
+    "least": -87,
+}
 
 # exp(x) for x <= 0, to one unit in the last place: x = n log 2 + r, a Chebyshev interpolant of
 # exp(r) on |r| <= log(2) / 2, and n added into the exponent's bits.
@@ -209,69 +230,71 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
 # Responsibilities are q[k] * share: normalised, times the sample's weight, nothing past the end.
 POSTERIOR = """
 @njit(**STEP)
-def posterior(start, size, weights, q, top, norm, spread, share):
+def fill(start, size, weights, share, scale):
     for n in range(LANES):
-        norm[n] = ZERO
-        spread[n] = ZERO
-    for k in range(q.shape[0]):
-        for n in range(LANES):
-            t = q[k, n] - top[n]
-            e = exponential(t)
-            q[k, n] = e
-            norm[n] += e
-%if entropy
-            spread[n] += e * max(t, LEAST)
-%end
-    for n in range(LANES):
-        share[n] = ONE / norm[n]
-%if weighted
-    for n in range(size):
-        share[n] *= weights[start + n]
-%end
+        share[n] = ONE / scale[n]
+    if weights.size:
+        for n in range(size):
+            share[n] *= weights[start + n]
     for n in range(size, LANES):
         share[n] = ZERO
 
 
 @njit(**STEP)
-def evidence(start, size, weights, top, norm, spread, share, total):
+def posterior(q, top, norm):
+    for n in range(LANES):
+        norm[n] = ZERO
+    for k in range(q.shape[0]):
+        for n in range(LANES):
+            e = exponential(q[k, n] - top[n])
+            q[k, n] = e
+            norm[n] += e
+
+
+@njit(**STEP)
+def evidence(start, size, weights, top, norm):
+    total = 0.0
+    if weights.size:
+        for n in range(size):
+            total += weights[start + n] * (top[n] + math.log(norm[n]))
+        return total
+    # The logarithm of a product: one logarithm for many points. norm is 1 to the number of
+    # components, so the product of PRODUCT of them stays finite.
     for n in range(size, LANES):
         top[n] = ZERO
         norm[n] = ONE
-        spread[n] = ZERO
-    high = 0.0
-%if weighted
-    for n in range(size):
-        high += weights[start + n] * (top[n] + math.log(norm[n]))
-    total[0] += high
-%if entropy
-    for n in range(size):
-        total[1] += weights[start + n] * (math.log(norm[n]) - spread[n] / norm[n])
-%end
-%else
-    # The logarithm of a product: one logarithm for many points. norm is 1 to the number of
-    # components, so the product of PRODUCT of them stays finite.
-    logs = 0.0
     for first in range(0, LANES, PRODUCT):
         product = 1.0
         for n in range(first, first + PRODUCT):
             product *= np.float64(norm[n])
-        logs += math.log(product)
+        total += math.log(product)
     for n in range(LANES):
-        high += np.float64(top[n])
-    total[0] += high + logs
-%if entropy
-    uncertain = 0.0
-    for n in range(LANES):
-        uncertain += np.float64(spread[n] * share[n])
-    total[1] += logs - uncertain
-%end
-%end
+        total += np.float64(top[n])
+    return total
+
+
+@njit(**STEP)
+def report(start, size, q, top, norm, share, logs, shares, labels):
+    if logs.size:
+        for n in range(size):
+            logs[start + n] = top[n] + REAL(math.log(norm[n]))
+    if shares.size:
+        for n in range(size):
+            for k in range(q.shape[0]):
+                shares[start + n, k] = q[k, n] * share[n]
+    if labels.size:
+        for n in range(size):
+            best = 0
+            for k in range(1, q.shape[0]):
+                if q[k, n] > q[best, n]:
+                    best = k
+            labels[start + n] = best
 """
 
 NARROW_SUMS = """
 @njit(**STEP)
-def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
-    %c m#c = mean[k, #c]
+def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
+    %c m#c = about[k, #c]
     a = ZERO
     %c s#c = ZERO
     {starts}
@@ -289,17 +312,15 @@ def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
 
 DIAGONAL_SUMS = """
 @njit(**STEP)
-def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
+def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
     a = ZERO
     for n in range(LANES):
         r = q[k, n] * share[n]
         q[k, n] = r
         a += r
-%if not missing
     mass[k, 0] += a
-%end
     for i in range(0, x.shape[0], 4):
-        %c m#c = mean[k, i + #c]
+        %c m#c = about[k, i + #c]
         %c a#c = ZERO
         %c s#c = ZERO
         %c t#c = ZERO
@@ -316,7 +337,7 @@ def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
             %c s#c += e#c
             %c t#c += e#c * d#c
 %if missing
-        %c mass[k, i + #c] += a#c
+        %c mass[k, 1 + i + #c] += a#c
 %end
         %c first[k, i + #c] += s#c
         %c second[k, i + #c] += t#c
@@ -324,7 +345,7 @@ def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
 
 TRIANGULAR_SUMS = """
 @njit(**STEP)
-def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
+def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
     a = ZERO
     for n in range(LANES):
         r = q[k, n] * share[n]
@@ -332,7 +353,7 @@ def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
         a += r
     mass[k, 0] += a
     for i in range(x.shape[0]):
-        m = mean[k, i]
+        m = about[k, i]
         s = ZERO
         for n in range(LANES):
             d = x[i, n] - m
@@ -354,9 +375,10 @@ def gather(k, x, seen, mean, away, pulled, q, share, mass, first, second):
             %c second[k, i + #c, j + 1] += v#c
 """
 
+# Arrays that are empty are not read or written: weights, given, logs, shares, labels, masses.
 DRIVER = """
 VECTOR, MATRIX = types.Array({type}, 1, "C"), types.Array({type}, 2, "C")
-SUMS = types.Array(types.float64, 3, "C")
+FACTOR, SUMS = types.Array({type}, {rank}, "C"), types.Array(types.float64, 3, "C")
 
 
 @njit(
@@ -364,24 +386,16 @@ SUMS = types.Array(types.float64, 3, "C")
         types.Array({type}, 2, "C", readonly=True),
         types.Array({type}, 1, "C", readonly=True),
         types.Array({type}, 2, "C", readonly=True),
-        VECTOR, VECTOR, MATRIX, types.Array({type}, {rank}, "C"), MATRIX,
+        VECTOR, VECTOR, MATRIX, MATRIX, FACTOR, MATRIX,
         types.int64, types.int64, types.int64,
-%if report
+        types.Array(types.float64, 1, "C"), SUMS, SUMS, types.Array(types.float64, {rank} + 1, "C"),
         VECTOR, MATRIX, types.Array(types.int64, 1, "C"),
-%else
-        types.Array(types.float64, 2, "C"), SUMS, SUMS,
-        types.Array(types.float64, {rank} + 1, "C"),
-%end
     ),
     cache=True, **OPTIONS
 )
 def run(
-    rows, weights, given, center, const, mean, factor, offset, chunk, begin, end,
-%if report
-    logs, shares, labels
-%else
-    totals, masses, firsts, seconds
-%end
+    rows, weights, given, center, const, mean, about, factor, offset, chunk, begin, end,
+    totals, masses, firsts, seconds, logs, shares, labels,
 ):
     components, width = mean.shape
     x = np.zeros((width, LANES), REAL)
@@ -392,52 +406,31 @@ def run(
     q = np.zeros((components, LANES), REAL)
     top = np.zeros(LANES, REAL)
     norm = np.ones(LANES, REAL)
-    spread = np.zeros(LANES, REAL)
     share = np.zeros(LANES, REAL)
     for part in range(begin, end):
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
             turn(rows, start, size, center, x, seen)
-%if given
-            for n in range(LANES):
-                share[n] = ONE if n < size else ZERO
-%if weighted
-            for n in range(size):
-                share[n] = weights[start + n]
-%end
-            for n in range(size):
+            if given.size:
+                for n in range(size):
+                    for k in range(components):
+                        q[k, n] = given[start + n, k]
+            else:
+                for n in range(LANES):
+                    top[n] = LOWEST
                 for k in range(components):
-                    q[k, n] = given[start + n, k]
-%else
-            for n in range(LANES):
-                top[n] = LOWEST
-            for k in range(components):
-                density(k, x, seen, const, mean, factor, offset, away, y, q, top)
-            posterior(start, size, weights, q, top, norm, spread, share)
-%end
-%if report
-            for n in range(logs.size and size):
-                logs[start + n] = top[n] + REAL(math.log(norm[n]))
-            for n in range(size if shares.size else 0):
+                    density(k, x, seen, const, mean, factor, offset, away, y, q, top)
+                posterior(q, top, norm)
+            fill(start, size, weights, share, norm)
+            report(start, size, q, top, norm, share, logs, shares, labels)
+            if masses.size:
+                totals[part] += evidence(start, size, weights, top, norm)
                 for k in range(components):
-                    shares[start + n, k] = q[k, n] * share[n]
-            for n in range(labels.size and size):
-                best = 0
-                for k in range(1, components):
-                    if q[k, n] > q[best, n]:
-                        best = k
-                labels[start + n] = best
-%else
-%if not given
-            evidence(start, size, weights, top, norm, spread, share, totals[part])
-%end
-            for k in range(components):
-                gather(
-                    k, x, seen, mean, away, pulled, q, share,
-                    masses[part], firsts[part], seconds[part],
-                )
-%end
+                    gather(
+                        k, x, seen, about, away, pulled, q, share,
+                        masses[part], firsts[part], seconds[part],
+                    )
 """
 
 
@@ -469,10 +462,6 @@ def _narrow(variant: Variant) -> tuple[str, str]:
     return density, sums
 
 
-def _lanes(variant: Variant) -> int:
-    return 256 if variant.features else 128
-
-
 def text(variant: Variant) -> str:
     """Source of the kernel for `variant`."""
     if variant.features:
@@ -481,42 +470,235 @@ def text(variant: Variant) -> str:
         density, sums = DIAGONAL_DENSITY, DIAGONAL_SUMS
     else:
         density, sums = TRIANGULAR_DENSITY, TRIANGULAR_SUMS
-    kind = "float32" if variant.single else "float64"
     first, *rest = POLYNOMIALS[variant.single]
     polynomial = f"REAL({first})"
     for coefficient in rest:
         polynomial = f"({polynomial}) * r + REAL({coefficient})"
+    type_, rank = SINGLE if variant.single else DOUBLE, "2" if variant.diagonal else "3"
     header = HEADER.format(
         variant=variant,
-        real=kind,
-        bits="int32" if variant.single else "int64",
-        lanes=_lanes(variant),
+        lanes=LANES_NARROW if variant.features else LANES_TILED,
         features=variant.features,
-        magic=1.5 * 2**23 + 127 if variant.single else 1.5 * 2**52 + 1023,
-        mantissa=23 if variant.single else 52,
-        octave="REAL(1.44269504088896340736), "
-        + (
-            "REAL(0.693145751953125), REAL(1.42860682030941723212e-6), REAL(-87)"
-            if variant.single
-            else "REAL(6.93147180369123816490e-01), REAL(1.90821492927058770002e-10), REAL(-708)"
-        ),
+        missing=variant.missing,
+        tiled=not variant.features and not variant.diagonal,
+        **type_,
     )
-    parts = [BLOCK]
-    if not variant.given:
-        parts += [EXPONENTIAL.replace("{polynomial}", polynomial), density, POSTERIOR]
-    if not variant.report:
-        parts.append(sums)
-    rank = "2" if variant.diagonal else "3"
-    parts.append(DRIVER.replace("{type}", f"types.{kind}").replace("{rank}", rank))
-    options = variant._asdict()
-    body = "\n\n".join(expand(part, options, 1, variant.features or 4) for part in parts)
-    flags = (
-        f"MISSING, TILED = {variant.missing}, {not variant.features and not variant.diagonal}\n\n"
-    )
-    return header.lstrip("\n") + flags + "\n" + body
+    parts = [
+        BLOCK,
+        EXPONENTIAL.replace("{polynomial}", polynomial),
+        density,
+        POSTERIOR,
+        sums,
+        DRIVER.replace("{type}", f"types.{type_['real']}").replace("{rank}", rank),
+    ]
+    written_out = variant.features or TILE
+    body = "\n\n".join(expand(part, variant._asdict(), 1, written_out) for part in parts)
+    return header.lstrip("\n") + "\n\n" + body
 
 
 @cache
 def load(variant: Variant) -> ModuleType:
     """The compiled kernel for `variant`."""
     return source.load(text(variant))
+
+
+class Gaussians(NamedTuple):
+    """Weighted log densities, log_scale[k] + log N(x; mean[k], precision of factor[k])."""
+
+    log_scale: NDArray[np.float64]
+    """(components,): logarithms of what the densities are multiplied with."""
+    means: NDArray[np.float64]
+    """(components, features), relative to the data's centre."""
+    factors: NDArray[np.float64]
+    """(components, features, features) upper triangular U with precision U U^T, or
+    (components, features): roots of the diagonal precisions."""
+
+
+class Sums(NamedTuple):
+    """What the samples under each component's responsibility add up to."""
+
+    about: NDArray[np.float64]
+    """(components, features): where they are taken about."""
+    mass: NDArray[np.float64]
+    """(components,): of one, the responsibility of each component."""
+    seen: NDArray[np.float64]
+    """(components, 1): the same; where values are missing (components, features), of those seen."""
+    first: NDArray[np.float64]
+    """(components, features): of x - about."""
+    second: NDArray[np.float64]
+    """(components, features, features) or (components, features): of its squares."""
+    log_likelihood: float
+    """Sum over the samples."""
+
+
+class Rows(NamedTuple):
+    """Samples as a kernel reads them."""
+
+    values: NDArray[Any]
+    """(samples, features) float32 or float64, C-contiguous."""
+    weights: NDArray[Any]
+    """(samples,) of the same type; empty when all are one."""
+    center: NDArray[Any]
+    """(features,) of the same type: what the samples are taken relative to."""
+    missing: bool = False
+    """NaN means not seen."""
+
+
+class Reports(NamedTuple):
+    """Of each sample; what was not asked for is empty."""
+
+    log_density: NDArray[Any]
+    responsibilities: NDArray[Any]
+    labels: NDArray[np.int64]
+
+
+class _Call:
+    """One pass: parameters as the kernel wants them, and how the work is cut."""
+
+    def __init__(self, rows: Rows, gaussians: Gaussians, about: NDArray[np.float64]) -> None:
+        real = rows.values.dtype
+        samples, features = rows.values.shape
+        diagonal = gaussians.factors.ndim == 2
+        limit = NARROW_DIAGONAL if diagonal else NARROW_FULL
+        narrow = features <= limit and not rows.missing
+        self.rows, self.real = rows, real
+        self.width = features if narrow else -(-features // TILE) * TILE
+        variant = Variant(features * narrow, diagonal, real == np.float32, rows.missing)
+        self.kernel = load(variant).run
+        # log N has -features / 2 log 2 pi and the log of the factors' diagonal; with missing
+        # values they are of each feature.
+        roots = gaussians.factors if diagonal else np.diagonal(gaussians.factors, axis1=1, axis2=2)
+        with np.errstate(divide="ignore"):
+            offset = np.log(roots) - 0.5 * np.log(2 * np.pi)
+        const = gaussians.log_scale + (0 if rows.missing else offset.sum(1))
+        factor = gaussians.factors * np.sqrt(0.5)
+        self.center = self._padded(rows.center)
+        self.const = const.astype(real)
+        self.mean, self.about = self._padded(gaussians.means), self._padded(about)
+        self.factor = self._padded(factor, square=not diagonal)
+        self.offset = self._padded(offset) if rows.missing else np.empty((0, 0), real)
+
+    def _padded(self, array: NDArray[Any], square: bool = False) -> NDArray[Any]:
+        extra = self.width - array.shape[-1]
+        pad = [(0, 0)] * (array.ndim - 1 - square) + [(0, extra)] * (1 + square)
+        padded = np.pad(array, pad) if extra else array
+        return np.ascontiguousarray(padded, self.real)
+
+    def run(self, chunks: int, workers: int, given: Any, sums: Any, reports: Any) -> None:
+        rows = self.rows
+        chunk = max(1, -(-len(rows.values) // chunks))
+
+        def work(first: int, last: int) -> None:
+            self.kernel(
+                rows.values,
+                rows.weights,
+                given,
+                self.center,
+                self.const,
+                self.mean,
+                self.about,
+                self.factor,
+                self.offset,
+                chunk,
+                first,
+                last,
+                *sums,
+                *reports,
+            )
+
+        threads.split(work, chunks, workers)
+
+
+def worth_waking(rows: Rows, components: int, wanted: int | None) -> int:
+    """Threads that are worth waking."""
+    work = rows.values.size * components
+    return max(1, min(wanted or threads.available(), work // WORK_PER_THREAD))
+
+
+def _no_reports(real: Any) -> Reports:
+    return Reports(np.empty(0, real), np.empty((0, 0), real), np.empty(0, np.int64))
+
+
+def gather(
+    rows: Rows,
+    gaussians: Gaussians,
+    about: NDArray[np.float64] | None = None,
+    given: NDArray[Any] | None = None,
+    workers: int | None = None,
+) -> Sums:
+    """E step, and the sums that the M step needs.
+
+    Parameters
+    ----------
+    rows
+        The samples.
+    gaussians
+        The components.
+    about
+        (components, features): where sums are taken about, by default the means.
+    given
+        (samples, components) responsibilities, instead of those that the densities give; of the
+        type of the samples.
+    workers
+        Threads, by default as many as there are processors. The result is the same for any number.
+    """
+    about = gaussians.means if about is None else about
+    call = _Call(rows, gaussians, about)
+    components, features = gaussians.means.shape
+    tail = (call.width,) * (gaussians.factors.ndim - 1)
+    room = SUMS_BYTES // (8 * components * int(np.prod(tail)) + 1)
+    chunks = int(max(1, min(MOST_CHUNKS, max(2, room), len(rows.values) // CHUNK)))
+    totals = np.zeros(chunks)
+    masses = np.zeros((chunks, components, 1 + call.width * rows.missing))
+    firsts = np.zeros((chunks, components, call.width))
+    seconds = np.zeros((chunks, components, *tail))
+    handed = np.empty((0, 0), call.real) if given is None else given
+    call.run(
+        chunks,
+        worth_waking(rows, components, workers),
+        handed,
+        (totals, masses, firsts, seconds),
+        _no_reports(call.real),
+    )
+    mass = masses.sum(0)
+    second = seconds.sum(0)
+    if len(tail) == 2:
+        upper = np.triu(second)
+        second = (upper + np.triu(upper, 1).swapaxes(1, 2))[:, :features, :features]
+    else:
+        second = second[:, :features]
+    return Sums(
+        about,
+        mass[:, 0],
+        mass[:, 1 : 1 + features] if rows.missing else mass,
+        firsts.sum(0)[:, :features],
+        second,
+        float(totals.sum()),
+    )
+
+
+def report(
+    rows: Rows,
+    gaussians: Gaussians,
+    *,
+    log_density: bool = False,
+    responsibilities: bool = False,
+    labels: bool = False,
+    workers: int | None = None,
+) -> Reports:
+    """Of each sample its log density, responsibilities, or most responsible component."""
+    call = _Call(rows, gaussians, gaussians.means)
+    samples, components = len(rows.values), len(gaussians.means)
+    out = Reports(
+        np.empty(samples * log_density, call.real),
+        np.empty((samples * responsibilities, components), call.real),
+        np.empty(samples * labels, np.int64),
+    )
+    chunks = max(1, min(MOST_CHUNKS, samples // CHUNK))
+    rank = gaussians.factors.ndim
+    none = (np.empty(0), np.empty((0,) * 3), np.empty((0,) * 3), np.empty((0,) * (rank + 1)))
+    given = np.empty((0, 0), call.real)
+    unweighted = rows._replace(weights=np.empty(0, call.real))
+    call.rows = unweighted
+    call.run(chunks, worth_waking(rows, components, workers), given, none, out)
+    return out

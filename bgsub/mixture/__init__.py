@@ -1,1 +1,8 @@
 """General batch-EM Gaussian mixtures; knows nothing of video."""
+
+from bgsub.mixture.compat import ConvergenceWarning, MixtureWarning
+from bgsub.mixture.em import Progress
+from bgsub.mixture.gaussian import GaussianMixture
+from bgsub.mixture.kmeans import KMeans
+
+__all__ = ["ConvergenceWarning", "GaussianMixture", "KMeans", "MixtureWarning", "Progress"]

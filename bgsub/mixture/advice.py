@@ -1,0 +1,73 @@
+"""Warnings where users stumble, with what to do."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bgsub.mixture.compat import MixtureWarning
+from bgsub.mixture.samples import Samples
+
+if TYPE_CHECKING:
+    from bgsub.mixture.base import Mixture
+
+WIDE = 10
+"""Features from which full covariances are checked against the number of samples."""
+
+
+def _advise(message: str) -> None:
+    warnings.warn(message, MixtureWarning, stacklevel=5)
+
+
+def before(mixture: Mixture[Any], data: Samples) -> None:
+    """Of the data and settings, before a fit."""
+    form, k, d = mixture._form, mixture.n_components, data.features
+    parameters = form.parameters(k, d) + k * d + k - 1
+    if mixture.covariance_type == "full" and d >= WIDE and data.count < parameters:
+        _advise(
+            f"{k} full covariances of {d} features have {parameters} parameters, for "
+            f"{data.count} samples: the fit will follow the noise. Use covariance_type='tied' "
+            f"({d * (d + 1) // 2 + k * d + k - 1} parameters) or 'diag' ({2 * k * d + k - 1}), "
+            "fewer components, or fewer features (principal components)."
+        )
+
+
+def after(mixture: Mixture[Any], data: Samples) -> None:
+    """Of what was found."""
+    covariances = np.asarray(mixture.covariances_, float)
+    matrices = mixture._form.matrices(covariances, *mixture.means_.shape)
+    variances = np.diagonal(matrices, axis1=1, axis2=2)
+    floor = mixture.reg_covar
+    held = variances <= 1.01 * floor
+    weights = np.asarray(mixture.weights_, float)
+    if floor and held.any():
+        _floor(held, weights, data, mixture)
+    empty = np.flatnonzero(weights * data.mass < 1e-8)
+    if empty.size:
+        _advise(
+            f"components {empty.tolist()} have no samples left (weight below 1e-8 / n_samples) and "
+            "stay where they were: lower n_components, drop them with pruned(), or start "
+            "otherwise (init_params, n_init, random_state)"
+        )
+
+
+def _floor(held: Any, weights: Any, data: Samples, mixture: Mixture[Any]) -> None:
+    floor = mixture.reg_covar
+    _, covariance = data.moments()
+    overall = np.diag(covariance)
+    low = np.flatnonzero((overall > 0) & (overall < floor))
+    if low.size:
+        _advise(
+            f"reg_covar={floor:g} is more than the variance of features {low.tolist()} "
+            f"(smallest {overall[low].min():.3g}): it decides their shape, not the data. "
+            "Scale the features to about unit variance, or lower reg_covar."
+        )
+    collapsed = np.flatnonzero((held | (overall <= 0)).all(1) & (overall > floor).any())
+    if collapsed.size:
+        _advise(
+            f"components {collapsed.tolist()} have collapsed onto single points (or repeated "
+            f"ones); reg_covar={floor:g} alone keeps them from vanishing. Lower n_components, "
+            "raise reg_covar, or start otherwise (init_params, n_init)."
+        )

@@ -1,0 +1,345 @@
+"""k-means: the mixture with equal weights, one shared vanishing variance, and hard assignments."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bgsub.errors import ConfigError, DataError
+from bgsub.kernels import em as passes
+from bgsub.kernels import kmeans as kernel
+from bgsub.kernels.em import Rows
+from bgsub.mixture import compat, samples
+from bgsub.mixture.estimator import Estimator, _warn, check_number, generator
+
+Array = NDArray[np.float64]
+
+
+class Clusters(NamedTuple):
+    """Where Lloyd's rounds ended."""
+
+    centers: Array
+    """(clusters, features), relative to the data's centre."""
+    labels: NDArray[np.int32]
+    inertia: float
+    rounds: int
+    converged: bool
+
+
+def _mass(rows: Rows) -> float:
+    return float(rows.weights.sum(dtype=float)) if rows.weights.size else float(len(rows.values))
+
+
+def _points(rows: Rows, indices: NDArray[np.intp]) -> Array:
+    return rows.values[indices].astype(float) - rows.center.astype(float)
+
+
+def _first(rows: Rows, rng: np.random.RandomState) -> int:
+    """A sample drawn by weight."""
+    if not rows.weights.size:
+        return int(rng.random_sample() * len(rows.values))
+    share = rows.weights.astype(float).cumsum()
+    return int(np.searchsorted(share / share[-1], rng.random_sample(), side="right"))
+
+
+def _drawn(
+    rows: Rows, fresh: Array, closest: NDArray[Any], by_chunk: Array, targets: Array
+) -> NDArray[np.intp]:
+    """Samples at which the running sum of squared distances passes `targets`.
+
+    `closest` does not know the centre `fresh` (1, features) yet; `by_chunk` does.
+    """
+    ends = by_chunk.cumsum()
+    size = kernel.chunk_of(rows)
+    found = []
+    for target in targets:
+        part = min(int(np.searchsorted(ends, target)), len(ends) - 1)
+        cut = slice(part * size, (part + 1) * size)
+        away = rows.values[cut].astype(float) - rows.center - fresh
+        steps = np.minimum(closest[cut], np.einsum("nd,nd->n", away, away))
+        if rows.weights.size:
+            steps = steps * rows.weights[cut]
+        before = ends[part - 1] if part else 0.0
+        place = int(np.searchsorted(steps.cumsum(), target - before))
+        found.append(min(part * size + place, len(closest) - 1))
+    return np.array(found, np.intp)
+
+
+def plus_plus(
+    rows: Rows, clusters: int, rng: np.random.RandomState, threads: int | None = None
+) -> NDArray[np.intp]:
+    """Indices of samples far from each other: greedy k-means++.
+
+    Arthur and Vassilvitskii (SODA 2007): each next one is drawn with probability proportional to
+    the squared distance to the nearest so far; of 2 + log(clusters) draws the best is kept
+    (section 5). Draws random numbers in scikit-learn's order.
+    """
+    workers = passes.worth_waking(rows, clusters, threads)
+    trials = 2 + int(np.log(clusters))
+    chosen = np.empty(clusters, np.intp)
+    chosen[0] = _first(rows, rng)
+    closest = np.full(len(rows.values), np.finfo(rows.values.dtype).max, rows.values.dtype)
+    fresh = _points(rows, chosen[:1])
+    by_chunk = kernel.potentials(rows, fresh[:0], fresh, closest, workers)[:, 0]
+    for n in range(1, clusters):
+        targets = rng.uniform(size=trials) * by_chunk.sum()
+        candidates = _drawn(rows, fresh, closest, by_chunk, targets)
+        left = kernel.potentials(rows, fresh, _points(rows, candidates), closest, workers)
+        best = int(left.sum(0).argmin())
+        chosen[n], by_chunk = candidates[best], left[:, best]
+        fresh = _points(rows, chosen[n : n + 1])
+    return chosen
+
+
+def lloyd(
+    rows: Rows, centers: Array, *, max_iter: int, tol: float, threads: int | None = None
+) -> Clusters:
+    """Lloyd's rounds until no sample moves, or the centres move by less than `tol` (squared)."""
+    workers = passes.worth_waking(rows, len(centers), threads)
+    labels = np.full(len(rows.values), -1, np.int32)
+    strict = converged = False
+    rounds = 0
+    while rounds < max_iter and not converged:
+        rounds += 1
+        found = kernel.assign(rows, centers, labels, workers)
+        old = centers
+        centers = _means(rows, found, old, labels)
+        strict = found.moved == 0
+        converged = strict or float(((centers - old) ** 2).sum()) <= tol
+    if not strict:  # the labels are those of the centres before the last move
+        kernel.assign(rows, centers, labels, workers)
+    return Clusters(centers, labels, _inertia(rows, centers, labels), rounds, converged)
+
+
+def _means(
+    rows: Rows, found: kernel.Assignment, centers: Array, labels: NDArray[np.int32]
+) -> Array:
+    """Mean of each cluster; an empty one takes the sample that is farthest from its centre."""
+    mass, first = found.mass, found.first
+    empty = np.flatnonzero(mass == 0)
+    if empty.size:
+        away = _squared_distances(rows, centers, labels)
+        farthest = np.argsort(-away, kind="stable")[: empty.size]
+        for k, index in zip(empty, farthest, strict=True):
+            weight = float(rows.weights[index]) if rows.weights.size else 1.0
+            point = _points(rows, np.array([index]))[0] * weight
+            mass[labels[index]] -= weight
+            first[labels[index]] -= point
+            mass[k], first[k] = weight, point
+    return np.where(mass[:, None] > 0, first / np.maximum(mass, 1e-300)[:, None], centers)
+
+
+def _squared_distances(rows: Rows, centers: Array, labels: NDArray[np.int32]) -> Array:
+    out = np.empty(len(labels))
+    for first in range(0, len(labels), samples.BLOCK):
+        cut = slice(first, first + samples.BLOCK)
+        away = rows.values[cut].astype(float) - rows.center - centers[labels[cut]]
+        out[cut] = np.einsum("nd,nd->n", away, away)
+    return out
+
+
+def _inertia(rows: Rows, centers: Array, labels: NDArray[np.int32]) -> float:
+    total = 0.0
+    for first in range(0, len(labels), samples.BLOCK):
+        cut = slice(first, first + samples.BLOCK)
+        weights = rows.weights[cut] if rows.weights.size else rows.weights
+        part = rows._replace(values=rows.values[cut], weights=weights)
+        away = _squared_distances(part, centers, labels[cut])
+        total += float(away @ weights if weights.size else away.sum())
+    return total
+
+
+def seeded(
+    rows: Rows, clusters: int, rng: np.random.RandomState, threads: int | None = None
+) -> Clusters:
+    """One k-means with scikit-learn's defaults, as it starts a mixture."""
+    start = _points(rows, plus_plus(rows, clusters, rng, threads))
+    return lloyd(rows, start, max_iter=300, tol=1e-4 * _mean_variance(rows), threads=threads)
+
+
+def _mean_variance(rows: Rows) -> float:
+    """Variance of the samples, averaged over the features."""
+    count = len(rows.values)
+    total, squares = np.zeros(rows.values.shape[1]), 0.0
+    for first in range(0, count, samples.BLOCK):
+        part = rows.values[first : first + samples.BLOCK].astype(float) - rows.center
+        total += part.sum(0)
+        squares += float(np.einsum("nd,nd->", part, part))
+    return float((squares / count - ((total / count) ** 2).sum()) / len(total))
+
+
+class KMeans(Estimator):
+    """k-means with greedy k-means++ starts and Lloyd's rounds, compiled.
+
+    It is the limit of a Gaussian mixture with equal weights and one shared spherical variance that
+    goes to zero: each responsibility then goes to 1 for the nearest mean and 0 for the others (a
+    hard assignment), the M step becomes the mean of the samples assigned, and the log-likelihood
+    becomes, up to a constant and the factor -1 / (2 variance), the inertia that k-means minimises
+    (Bishop 2006, section 9.3.2). So it knows no cluster sizes, widths or directions; a mixture
+    does.
+
+    Parameters
+    ----------
+    n_clusters
+        Clusters.
+    init
+        "k-means++", "random" (samples drawn alike), or centres (n_clusters, n_features).
+    n_init
+        Starts, of which the one with the least inertia is kept. "auto" is 1 for "k-means++" and
+        for given centres, 10 for "random".
+    max_iter
+        Rounds at most.
+    tol
+        Stop when the squared move of all centres is below this share of the data's variance.
+    random_state
+        int, numpy.random.RandomState, or None for numpy's global one. An int gives the same
+        starts as scikit-learn's KMeans.
+    threads
+        Processors to use, by default all. The result is the same for any number.
+
+    Attributes
+    ----------
+    cluster_centers_
+        (n_clusters, n_features).
+    labels_
+        (n_samples,) int32: nearest centre of each training sample.
+    inertia_
+        Sum of squared distances to the nearest centres, times the weights.
+    n_iter_
+        Rounds made.
+    n_features_in_
+        Features.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> KMeans(2, random_state=0).fit(x).cluster_centers_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    """
+
+    _kind = "clusterer"
+    _learnt = "cluster_centers_"
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: str | ArrayLike = "k-means++",
+        n_init: int | str = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        random_state: Any = None,
+        threads: int | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+        self.threads = threads
+
+    def fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from X (n_samples, n_features). Returns self."""
+        self._check()
+        values = self._training(X, least=1)
+        if len(values) < self.n_clusters:
+            raise DataError(
+                f"n_samples={len(values)} should be >= n_clusters={self.n_clusters}."
+            )
+        weights = samples.sample_weights(sample_weight, len(values), values.dtype)
+        rows = samples.rows_of(values, weights, None)
+        rng = generator(self.random_state)
+        tol = self.tol * _mean_variance(rows)
+        runs = (
+            lloyd(rows, self._start(rows, rng), max_iter=self.max_iter, tol=tol, threads=self.threads)
+            for _ in range(self._starts())
+        )
+        best = min(runs, key=lambda run: run.inertia)
+        self.cluster_centers_ = (best.centers + rows.center).astype(values.dtype)
+        self.labels_, self.inertia_, self.n_iter_ = best.labels, best.inertia, best.rounds
+        found = len(np.unique(self.labels_))
+        if found < self.n_clusters:
+            _warn(
+                f"Number of distinct clusters ({found}) found smaller than n_clusters "
+                f"({self.n_clusters}). Possibly due to duplicate points in X.",
+                compat.convergence_warning(),
+            )
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int32]:
+        """Nearest centre of each sample, (n_samples,) int32."""
+        values = self._asked(X)
+        rows = samples.rows_of(values, np.empty(0, values.dtype), None)
+        labels = np.full(len(values), -1, np.int32)
+        centers = self.cluster_centers_.astype(float) - rows.center
+        kernel.assign(rows, centers, labels, passes.worth_waking(rows, len(centers), self.threads))
+        return labels
+
+    def fit_predict(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[np.int32]:
+        """Fit, and the labels of the samples."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Distances to the centres, (n_samples, n_clusters)."""
+        values = self._asked(X)
+        out = np.empty((len(values), len(self.cluster_centers_)), values.dtype)
+        for k, center in enumerate(self.cluster_centers_):
+            out[:, k] = np.linalg.norm(values - center, axis=1)
+        return out
+
+    def fit_transform(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> NDArray[Any]:
+        """Fit, and the distances of the samples to the centres."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Minus the inertia of X."""
+        labels = self.predict(X)
+        values = samples.matrix(X)
+        weights = samples.sample_weights(sample_weight, len(values), values.dtype)
+        rows = samples.rows_of(values, weights, None)
+        return -_inertia(rows, self.cluster_centers_.astype(float) - rows.center, labels)
+
+    def _check(self) -> None:
+        check_number(self, "n_clusters", whole=True, least=1)
+        check_number(self, "max_iter", whole=True, least=1)
+        check_number(self, "tol", least=0)
+        if self.n_init != "auto":
+            check_number(self, "n_init", whole=True, least=1)
+        if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
+            raise ConfigError(
+                "init must be 'k-means++', 'random' or an array of centres, "
+                f"got {self.init!r}"
+            )
+
+    def _starts(self) -> int:
+        if not isinstance(self.init, str):
+            return 1
+        if isinstance(self.n_init, str):
+            return 10 if self.init == "random" else 1
+        return self.n_init
+
+    def _start(self, rows: Rows, rng: np.random.RandomState) -> Array:
+        if not isinstance(self.init, str):
+            centers = samples.matrix(self.init, name="init").astype(float)
+            expected = (self.n_clusters, rows.values.shape[1])
+            if centers.shape != expected:
+                raise ConfigError(f"init must have shape {expected}, got {centers.shape}")
+            return centers - rows.center.astype(float)
+        if self.init == "k-means++":
+            return _points(rows, plus_plus(rows, self.n_clusters, rng, self.threads))
+        share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None
+        picked = rng.choice(len(rows.values), size=self.n_clusters, replace=False, p=share)
+        return _points(rows, picked)

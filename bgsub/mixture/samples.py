@@ -1,0 +1,233 @@
+"""The data of a fit: checked, centred, in memory or in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bgsub.errors import DataError
+from bgsub.kernels import em as kernel
+from bgsub.kernels.em import Gaussians, Reports, Rows, Sums
+
+BLOCK = 1 << 16
+"""Rows for which responsibilities are made at a time."""
+
+# Squares beyond these leave float32; such data are computed in float64.
+SINGLE_LEAST, SINGLE_MOST = 1e-15, 1e15
+
+
+def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "X") -> NDArray[Any]:
+    """`x` as a C-contiguous float32 or float64 matrix.
+
+    Parameters
+    ----------
+    x
+        (samples, features); what is not float32 becomes float64.
+    least
+        Samples that are needed.
+    missing
+        Whether NaN is taken.
+    name
+        What errors call it.
+
+    Raises
+    ------
+    DataError
+        Anything that is not such a matrix of finite numbers.
+    """
+    if hasattr(x, "toarray") and not isinstance(x, np.ndarray):
+        raise DataError(
+            f"Sparse data was passed for {name}, but dense data is required: "
+            "use X.toarray() to convert to a dense numpy array."
+        )
+    array = np.asarray(x)
+    if np.iscomplexobj(array):
+        raise DataError(f"Complex data not supported: {name} has dtype {array.dtype}")
+    if array.dtype.kind in "SUmM":
+        raise DataError(f"{name} must hold numbers, got dtype {array.dtype}")
+    if array.dtype != np.float32:
+        try:
+            array = np.asarray(array, np.float64)
+        except ValueError as error:
+            raise DataError(f"{name} must hold numbers: {error}") from error
+    if array.ndim != 2:
+        advice = (
+            " Reshape your data either using array.reshape(-1, 1) if it has a single feature "
+            "or array.reshape(1, -1) if it contains a single sample."
+        )
+        raise DataError(
+            f"Expected 2D array, got {array.ndim}D array instead (shape={array.shape})."
+            + (advice if array.ndim < 2 else " One row a sample, one column a feature.")
+        )
+    samples, features = array.shape
+    if features < 1:
+        raise DataError(
+            f"Found array with 0 feature(s) (shape={array.shape}) while a minimum of 1 is required."
+        )
+    if samples < least:
+        raise DataError(
+            f"Found array with {samples} sample(s) (shape={array.shape}) while a minimum of "
+            f"{least} is required."
+        )
+    _refuse_infinity(array, missing, name)
+    return np.ascontiguousarray(array)
+
+
+def _refuse_infinity(array: NDArray[Any], missing: bool, name: str) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):
+            return
+    for first in range(0, len(array), BLOCK):
+        block = array[first : first + BLOCK]
+        if np.isinf(block).any():
+            raise DataError(
+                f"Input {name} contains infinity or a value too large for {array.dtype!r}: "
+                "remove or clip such samples."
+            )
+        if not missing and np.isnan(block).any():
+            raise DataError(
+                f"Input {name} contains NaN: drop or impute such samples, or use "
+                "covariance_type='diag' or 'spherical', which leave missing values out."
+            )
+
+
+def sample_weights(weights: ArrayLike | None, samples: int, real: Any) -> NDArray[Any]:
+    """Checked weights (samples,), empty for None."""
+    if weights is None:
+        return np.empty(0, real)
+    array = np.asarray(weights, np.float64)
+    if array.ndim == 0:
+        array = np.full(samples, float(array))
+    if array.shape != (samples,):
+        raise DataError(f"sample_weight.shape == {array.shape}, expected ({samples},)")
+    if not np.isfinite(array).all():
+        raise DataError("Input sample_weight contains NaN or infinity.")
+    if (array < 0).any() or not array.any():
+        raise DataError("sample_weight must not be negative, and not all zero")
+    return np.ascontiguousarray(array, real)
+
+
+def _center(values: NDArray[Any]) -> NDArray[Any]:
+    """A point in the midst of the samples: the mean of some of them."""
+    some = values[:: max(1, len(values) // 1024)].astype(np.float64)
+    seen = ~np.isnan(some)
+    total = np.where(seen, some, 0.0).sum(0)
+    return (total / np.maximum(seen.sum(0), 1)).astype(values.dtype)
+
+
+def rows_of(values: NDArray[Any], weights: NDArray[Any], center: NDArray[Any] | None) -> Rows:
+    """Checked samples as the kernels read them, in a type that holds their squares."""
+    if values.dtype == np.float32 and values.size:
+        size = float(np.nanmax(np.abs(values), initial=0))
+        if size > SINGLE_MOST or 0 < size < SINGLE_LEAST:
+            values, weights = values.astype(np.float64), weights.astype(np.float64)
+    middle = _center(values) if center is None else center.astype(values.dtype)
+    suspect = np.isnan(values.sum(dtype=np.float64))  # also where infinities cancelled
+    missing = bool(suspect) and bool(np.isnan(values).any())
+    return Rows(values, weights, middle, missing)
+
+
+class Samples:
+    """What a fit looks at, block by block; in memory it is one block.
+
+    Parameters
+    ----------
+    blocks
+        Called for every pass; gives the same blocks each time.
+    threads
+        Processors to use, by default all.
+    """
+
+    def __init__(self, blocks: Callable[[], Iterable[Rows]], threads: int | None = None) -> None:
+        self._blocks = blocks
+        self.threads = threads
+        first = next(iter(blocks()))
+        self.center = first.center.astype(np.float64)
+        self.real = first.values.dtype
+        self.features = first.values.shape[1]
+        self.missing = False
+        self.count = self.blocks = 0
+        self.mass = 0.0
+        for block in blocks():
+            self.blocks += 1
+            self.count += len(block.values)
+            size = block.weights.sum(dtype=np.float64) if block.weights.size else len(block.values)
+            self.mass += float(size)
+            self.missing = self.missing or block.missing
+
+    def __iter__(self) -> Iterator[Rows]:
+        return iter(self._blocks())
+
+    @property
+    def precision(self) -> float:
+        """Squared step over variance beyond which a covariance loses digits that matter."""
+        return 1e-2 if self.real == np.float32 else 1e-4
+
+    def expect(
+        self,
+        gaussians: Gaussians,
+        about: NDArray[np.float64] | None = None,
+        given: Callable[[int, int], NDArray[Any]] | None = None,
+    ) -> Sums:
+        """E step over all samples: what they add up to under the responsibilities.
+
+        Parameters
+        ----------
+        gaussians
+            The components.
+        about
+            (components, features): where sums are taken about, by default the means.
+        given
+            Responsibilities (last - first, components) of samples first to last, instead of those
+            that the densities give.
+        """
+        parts: list[Sums] = []
+        if given is None:
+            for block in self:
+                parts.append(kernel.gather(block, gaussians, about, workers=self.threads))
+        else:
+            for first, part in self.parts():
+                share = given(first, first + len(part.values)).astype(part.values.dtype)
+                parts.append(kernel.gather(part, gaussians, about, share, self.threads))
+        first_part = parts[0]
+        if len(parts) == 1:
+            return self._mean_likelihood(first_part)
+        mass, seen, first_sum, second = (sum(p[n] for p in parts) for n in range(1, 5))  # type: ignore[misc]
+        total = sum(p.log_likelihood for p in parts)
+        return self._mean_likelihood(Sums(first_part.about, mass, seen, first_sum, second, total))
+
+    def _mean_likelihood(self, sums: Sums) -> Sums:
+        return sums._replace(log_likelihood=sums.log_likelihood / self.mass)
+
+    def parts(self) -> Iterator[tuple[int, Rows]]:
+        """Rows in pieces small enough for their responsibilities, with the number before them."""
+        before = 0
+        for block in self:
+            for first in range(0, len(block.values), BLOCK):
+                cut = slice(first, first + BLOCK)
+                weights = block.weights[cut] if block.weights.size else block.weights
+                yield before + first, block._replace(values=block.values[cut], weights=weights)
+            before += len(block.values)
+
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean (features,) relative to the centre, and covariance (features, features)."""
+        zeros = np.zeros((1, self.features))
+        identity = np.eye(self.features)[None]
+        one = Gaussians(np.zeros(1), zeros, np.ones((1, self.features)) if self.missing else identity)
+        sums = self.expect(one, given=lambda a, b: np.ones((b - a, 1)))
+        seen = np.maximum(sums.seen, np.finfo(float).tiny)
+        mean = (sums.first / seen)[0]
+        sums = self.expect(one, mean[None], given=lambda a, b: np.ones((b - a, 1)))
+        second = sums.second[0] / seen[0] if not self.missing else np.diag((sums.second / seen)[0])
+        return mean, second
+
+
+def report(
+    values: NDArray[Any], gaussians: Gaussians, center: NDArray[Any], threads: int | None, **what: bool
+) -> Reports:
+    """What is asked of each sample, for components relative to `center`."""
+    rows = rows_of(values, np.empty(0, values.dtype), center)
+    return kernel.report(rows, gaussians, workers=threads, **what)
