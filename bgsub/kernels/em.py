@@ -528,7 +528,7 @@ class Sums(NamedTuple):
     second: NDArray[np.float64]
     """(components, features, features) or (components, features): of its squares."""
     log_likelihood: float
-    """Sum over the samples."""
+    """Of all samples, in nats."""
 
 
 class Rows(NamedTuple):

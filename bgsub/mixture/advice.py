@@ -55,8 +55,7 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
 
 def _floor(held: Any, weights: Any, data: Samples, mixture: Mixture[Any]) -> None:
     floor = mixture.reg_covar
-    _, covariance = data.moments()
-    overall = np.diag(covariance)
+    _, overall = data.moments(diagonal=True)
     low = np.flatnonzero((overall > 0) & (overall < floor))
     if low.size:
         _advise(

@@ -160,8 +160,11 @@ class Mixture(Estimator, Generic[State]):
         self._check()
         values = self._training(x)
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
-        rows = samples.rows_of(values, weights, None)
         self._real = values.dtype
+        return self._data(values, weights)
+
+    def _data(self, values: NDArray[Any], weights: NDArray[Any]) -> Samples:
+        rows = samples.rows_of(values, weights, None)
         return Samples(lambda: [rows], self.threads)
 
     def _fit(self, data: Samples, callback: Callback | None) -> None:
@@ -258,7 +261,7 @@ class Mixture(Estimator, Generic[State]):
         """Mean log-likelihood of the samples, in nats, weighted by `sample_weight`."""
         each = self.score_samples(X)
         if sample_weight is None:
-            return float(each.mean(dtype=float))
+            return float(each.mean())
         weights = samples.sample_weights(sample_weight, len(each), np.float64)
         return float(weights @ each / weights.sum())
 

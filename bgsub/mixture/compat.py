@@ -46,12 +46,13 @@ def convergence_warning() -> type[Warning]:
     return category
 
 
-def tags(kind: str, *, missing: bool) -> Any:
+def tags(kind: str, *, missing: bool, transforms: bool) -> Any:
     """What scikit-learn wants to know of an estimator; only scikit-learn asks."""
-    from sklearn.utils import InputTags, Tags, TargetTags
+    from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
     return Tags(
         estimator_type=kind,
         target_tags=TargetTags(required=False),
+        transformer_tags=TransformerTags() if transforms else None,
         input_tags=InputTags(allow_nan=missing),
     )

@@ -76,6 +76,10 @@ class Form(Protocol):
         """U U^T."""
         ...
 
+    def covariances(self, factors: Array) -> Array:
+        """The inverse of U U^T."""
+        ...
+
     def spread(self, factors: Array, components: int, features: int) -> Array:
         """A factor for each component, as the compiled pass wants it."""
         ...
@@ -139,6 +143,10 @@ class Full:
     def precisions(self, factors: Array) -> Array:
         return factors @ factors.swapaxes(-1, -2)
 
+    def covariances(self, factors: Array) -> Array:
+        lower = np.linalg.inv(factors).swapaxes(-1, -2)
+        return lower @ lower.swapaxes(-1, -2)
+
     def spread(self, factors: Array, components: int, features: int) -> Array:
         return np.broadcast_to(factors, (components, features, features))
 
@@ -189,6 +197,9 @@ class Diagonal:
 
     def precisions(self, factors: Array) -> Array:
         return factors**2
+
+    def covariances(self, factors: Array) -> Array:
+        return 1 / factors**2
 
     def spread(self, factors: Array, components: int, features: int) -> Array:
         return factors

@@ -190,7 +190,7 @@ class GaussianMixture(Mixture[Components]):
             _check_weights(self.weights_init, self.n_components)
         if self.means_init is not None:
             means = np.asarray(self.means_init, float)
-            _check_shape(means, (self.n_components, features), "means")
+            check_shape(means, (self.n_components, features), "means")
         if self.precisions_init is not None:
             precisions = np.asarray(self.precisions_init, float)
             _check_matrices(
@@ -217,7 +217,7 @@ class GaussianMixture(Mixture[Components]):
                 factors = form.precision_factor(covariances)
         if precisions is not None:
             factors = self._form.factor_of_precision(precisions)
-            covariances = _inverse(precisions)
+            covariances = self._form.covariances(factors)
         assert covariances is not None
         assert factors is not None
         return Components(weights, means, covariances, factors)
@@ -439,13 +439,8 @@ class GaussianMixture(Mixture[Components]):
         return indices.astype(np.intp)
 
 
-def _inverse(precisions: Array) -> Array:
-    return np.linalg.inv(precisions) if precisions.ndim >= 2 and (
-        precisions.shape[-1] == precisions.shape[-2] and precisions.ndim == 3
-    ) else 1 / precisions
-
-
-def _check_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+def check_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+    """Refuse an array of another shape."""
     if array.shape != shape:
         raise ConfigError(
             f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}"
@@ -456,11 +451,12 @@ def _check_weights(weights: ArrayLike, components: int) -> Array:
     array = np.asarray(weights)
     loose = array.dtype == np.float32
     array = np.asarray(array, float)
-    _check_shape(array, (components,), "weights")
+    check_shape(array, (components,), "weights")
     if not ((array >= 0) & (array <= 1)).all():
+        # scikit-learn's message, which its tests match word for word, has the two exchanged.
         raise ConfigError(
             "The parameter 'weights' should be in the range [0, 1], but got max value "
-            f"{array.max():.5f}, min value {array.min():.5f}"
+            f"{array.min():.5f}, min value {array.max():.5f} (the lowest and the highest)"
         )
     if abs(1 - array.sum()) > (1e-6 if loose else 1e-8):
         raise ConfigError(
@@ -474,7 +470,7 @@ def _check_matrices(
     array: Array, what: str, covariance_type: str, components: int, features: int
 ) -> None:
     form = FORMS[covariance_type]
-    _check_shape(array, form.shape(components, features), f"{covariance_type} {what}")
+    check_shape(array, form.shape(components, features), f"{covariance_type} {what}")
     if not (np.isfinite(array).all() and form.is_positive(array)):
         wanted = "positive" if form.diagonal else "symmetric, positive-definite"
         raise ConfigError(f"'{covariance_type} {what}' should be {wanted}")

@@ -183,6 +183,11 @@ class Samples:
         given
             Responsibilities (last - first, components) of samples first to last, instead of those
             that the densities give.
+
+        Returns
+        -------
+        sums
+            With the mean log-likelihood of a sample.
         """
         parts: list[Sums] = []
         if given is None:
@@ -212,22 +217,19 @@ class Samples:
                 yield before + first, block._replace(values=block.values[cut], weights=weights)
             before += len(block.values)
 
-    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean (features,) relative to the centre, and covariance (features, features)."""
-        zeros = np.zeros((1, self.features))
-        identity = np.eye(self.features)[None]
-        one = Gaussians(np.zeros(1), zeros, np.ones((1, self.features)) if self.missing else identity)
-        sums = self.expect(one, given=lambda a, b: np.ones((b - a, 1)))
+    def moments(self, *, diagonal: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean (features,) relative to the centre, and covariance (features, features) or, where
+        only the `diagonal` is wanted or values are missing, (features,).
+        """
+        flat = diagonal or self.missing
+        factors = np.ones((1, self.features)) if flat else np.eye(self.features)[None]
+        one = Gaussians(np.zeros(1), np.zeros((1, self.features)), factors)
+
+        def given(first: int, last: int) -> NDArray[np.float64]:
+            return np.ones((last - first, 1))
+
+        sums = self.expect(one, given=given)
         seen = np.maximum(sums.seen, np.finfo(float).tiny)
         mean = (sums.first / seen)[0]
-        sums = self.expect(one, mean[None], given=lambda a, b: np.ones((b - a, 1)))
-        second = sums.second[0] / seen[0] if not self.missing else np.diag((sums.second / seen)[0])
-        return mean, second
-
-
-def report(
-    values: NDArray[Any], gaussians: Gaussians, center: NDArray[Any], threads: int | None, **what: bool
-) -> Reports:
-    """What is asked of each sample, for components relative to `center`."""
-    rows = rows_of(values, np.empty(0, values.dtype), center)
-    return kernel.report(rows, gaussians, workers=threads, **what)
+        sums = self.expect(one, mean[None], given=given)
+        return mean, sums.second[0] / (seen[0] if flat else seen[0, 0])

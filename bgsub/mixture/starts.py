@@ -122,7 +122,9 @@ def _known(rows: Rows) -> Rows:
     if not rows.missing:
         return rows
     values = rows.values
-    mean = np.nanmean(values, axis=0, where=~np.isnan(values), dtype=float)
+    seen = ~np.isnan(values)
+    total = np.where(seen, values, 0).sum(0, dtype=float)
+    mean = np.where(seen.any(0), total / np.maximum(seen.sum(0), 1), rows.center)
     filled = np.where(np.isnan(values), mean.astype(values.dtype), values)
     return rows._replace(values=filled, missing=False)
 
@@ -130,7 +132,7 @@ def _known(rows: Rows) -> Rows:
 def _whitened(rows: Rows) -> Rows:
     """The rows turned and scaled so that their covariance is the identity."""
     samples = Samples(lambda: [rows])
-    mean, covariance = samples.moments()
+    mean, covariance = samples.moments(diagonal=False)
     scale, axes = np.linalg.eigh(covariance)
     kept = scale > scale[-1] * np.finfo(rows.values.dtype).eps * len(scale)
     turn = axes[:, kept] / np.sqrt(scale[kept])
