@@ -39,11 +39,9 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
     covariances = np.asarray(mixture.covariances_, float)
     matrices = mixture._form.matrices(covariances, *mixture.means_.shape)
     variances = np.diagonal(matrices, axis1=1, axis2=2)
-    floor = mixture.reg_covar
-    held = variances <= 1.01 * floor
+    if not mixture._form.shared:
+        _collapse(variances, data, mixture.reg_covar)
     weights = np.asarray(mixture.weights_, float)
-    if floor and held.any():
-        _floor(held, weights, data, mixture)
     empty = np.flatnonzero(weights * data.mass < 1e-8)
     if empty.size:
         _advise(
@@ -53,9 +51,12 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
         )
 
 
-def _floor(held: Any, weights: Any, data: Samples, mixture: Mixture[Any]) -> None:
-    floor = mixture.reg_covar
+def _collapse(variances: Any, data: Samples, floor: float) -> None:
+    """Of components whose variances are the floor, or the rounding of the samples."""
+    if (variances > 1.01 * floor).all() and variances.min() > 1e-12 * variances.max():
+        return
     _, overall = data.moments(diagonal=True)
+    held = variances <= np.maximum(1.01 * floor, 1e-14 * overall)
     low = np.flatnonzero((overall > 0) & (overall < floor))
     if low.size:
         _advise(

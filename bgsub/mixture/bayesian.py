@@ -118,14 +118,14 @@ def expected_densities(posterior: Posterior, form: Form) -> Gaussians:
 class Variational:
     """Coordinate ascent on the variational bound, for em.iterate()."""
 
-    def __init__(self, form: Form, floor: float, prior: Prior) -> None:
-        self.form, self.floor, self.prior = form, floor, prior
+    def __init__(self, form: Form, floor: float, prior: Prior, samples: Samples) -> None:
+        self.form, self.floor, self.prior, self.samples = form, floor, prior, samples
 
     def gaussians(self, state: Posterior) -> Gaussians:
         return expected_densities(state, self.form)
 
     def maximise(self, sums: Sums, state: Posterior | None) -> Posterior:
-        mass, means, covariances = em.estimates(sums, self.form, self.floor)
+        mass, means, covariances = em.estimates(sums, self.form, self.floor, self.samples)
         prior = self.prior
         mean_precision = prior.mean_precision + mass  # 10.60
         moved = (prior.mean_precision * prior.mean + mass[:, None] * means) / (
@@ -154,7 +154,7 @@ class Variational:
     ) -> tuple[Array, Array]:
         """Degrees of freedom (10.63), and the scatter (10.62) divided by them."""
         prior = self.prior
-        if covariances.ndim == 2 and not self.form.diagonal:
+        if self.form.shared:
             each = mass.sum() / len(mass)
             dof = np.asarray(prior.degrees_of_freedom + each)
             between = (mass * shrink)[:, None] * away
@@ -381,7 +381,7 @@ covariance_prior_
             self.degrees_of_freedom_prior_,
             self.covariance_prior_,
         )
-        return Variational(self._form, self.reg_covar, prior)
+        return Variational(self._form, self.reg_covar, prior, samples)
 
     def _moments(self, samples: Samples) -> tuple[Array, Array]:
         """Mean, and unbiased covariance of the data in the shape of the prior."""

@@ -37,6 +37,8 @@ class Form(Protocol):
 
     diagonal: bool
     """The compiled pass treats features apart."""
+    shared: bool
+    """All components have the same."""
 
     def shape(self, components: int, features: int) -> tuple[int, ...]:
         """Shape of the array that holds the covariances."""
@@ -46,7 +48,7 @@ class Form(Protocol):
         """Number of free parameters in the covariances."""
         ...
 
-    def estimate(self, sums: Sums, seen: Array, shift: Array) -> Array:
+    def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         """Maximum-likelihood covariances.
 
         Parameters
@@ -57,6 +59,9 @@ class Form(Protocol):
             (components, 1) responsibility of each, or (components, features) with missing values.
         shift
             (components, features): new means minus those that the sums are about.
+        least
+            (components, features) variances that the rounding of the samples alone would give.
+            Diagonal forms stay above; a matrix that collapses has no factor.
         """
         ...
 
@@ -119,6 +124,7 @@ class Full:
     """A matrix for each component."""
 
     diagonal = False
+    shared = False
 
     def shape(self, components: int, features: int) -> tuple[int, ...]:
         return components, features, features
@@ -126,7 +132,7 @@ class Full:
     def parameters(self, components: int, features: int) -> int:
         return components * features * (features + 1) // 2
 
-    def estimate(self, sums: Sums, seen: Array, shift: Array) -> Array:
+    def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         # Sum of r (x - m - s)(x - m - s)^T about the new mean m + s, where s is first / seen.
         between = shift[:, :, None] * shift[:, None, :]
         return sums.second / seen[:, :, None] - between
@@ -160,13 +166,15 @@ class Full:
 class Tied(Full):
     """One matrix for all components."""
 
+    shared = True
+
     def shape(self, components: int, features: int) -> tuple[int, ...]:
         return features, features
 
     def parameters(self, components: int, features: int) -> int:
         return features * (features + 1) // 2
 
-    def estimate(self, sums: Sums, seen: Array, shift: Array) -> Array:
+    def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         return (sums.second.sum(0) - (seen * shift).T @ shift) / seen.sum()
 
 
@@ -174,6 +182,7 @@ class Diagonal:
     """A variance for each component and feature."""
 
     diagonal = True
+    shared = False
 
     def shape(self, components: int, features: int) -> tuple[int, ...]:
         return components, features
@@ -181,8 +190,8 @@ class Diagonal:
     def parameters(self, components: int, features: int) -> int:
         return components * features
 
-    def estimate(self, sums: Sums, seen: Array, shift: Array) -> Array:
-        return sums.second / seen - shift**2
+    def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
+        return np.maximum(sums.second / seen - shift**2, least)
 
     def add_to_diagonal(self, covariances: Array, floor: float) -> Array:
         return covariances + floor
@@ -220,9 +229,10 @@ class Spherical(Diagonal):
     def parameters(self, components: int, features: int) -> int:
         return components
 
-    def estimate(self, sums: Sums, seen: Array, shift: Array) -> Array:
+    def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         each = np.broadcast_to(seen, shift.shape)
-        return (sums.second - each * shift**2).sum(1) / each.sum(1)
+        spread = (sums.second - each * shift**2).sum(1) / each.sum(1)
+        return np.maximum(spread, least.mean(1))
 
     def spread(self, factors: Array, components: int, features: int) -> Array:
         return np.broadcast_to(factors[:, None], (components, features))

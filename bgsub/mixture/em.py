@@ -68,14 +68,6 @@ class Progress(NamedTuple):
     change: float
 
 
-class Fit(NamedTuple):
-    """Where EM ended."""
-
-    state: object
-    bounds: list[float]
-    converged: bool
-
-
 def log_weights(weights: Array) -> Array:
     """Logarithms, -inf where a weight is zero."""
     with np.errstate(divide="ignore"):
@@ -107,8 +99,21 @@ def _diagonal(matrices: Array) -> Array:
     return np.diagonal(matrices, axis1=1, axis2=2)
 
 
-def estimates(sums: Sums, form: Form, floor: float) -> tuple[Array, Array, Array]:
+def estimates(
+    sums: Sums, form: Form, floor: float, samples: Samples
+) -> tuple[Array, Array, Array]:
     """Mass, mean and covariance under the responsibilities; equations 9.24 to 9.27.
+
+    Parameters
+    ----------
+    sums
+        Of the E step.
+    form
+        Of the covariances.
+    floor
+        Added to every variance.
+    samples
+        Tells where the samples lie, and so how finely they are known.
 
     Returns
     -------
@@ -117,27 +122,29 @@ def estimates(sums: Sums, form: Form, floor: float) -> tuple[Array, Array, Array
     means
         (components, features).
     covariances
-        In the shape of the form, with `floor` added to every variance.
+        In the shape of the form.
     """
     never_zero = 10 * np.finfo(float).eps
     seen = sums.seen + never_zero
     shift = sums.first / seen
-    covariances = form.estimate(sums, seen, shift)
-    return sums.mass + never_zero, sums.about + shift, form.add_to_diagonal(covariances, floor)
+    means = sums.about + shift
+    rounding = (np.finfo(samples.real).eps * (means + samples.center)) ** 2
+    covariances = form.estimate(sums, seen, shift, rounding)
+    return sums.mass + never_zero, means, form.add_to_diagonal(covariances, floor)
 
 
 class Likelihood:
     """The maximum-likelihood mixture, for iterate()."""
 
-    def __init__(self, form: Form, floor: float) -> None:
-        self.form, self.floor = form, floor
+    def __init__(self, form: Form, floor: float, samples: Samples) -> None:
+        self.form, self.floor, self.samples = form, floor, samples
 
     def gaussians(self, state: Components) -> Gaussians:
         return gaussians(state, self.form)
 
     def maximise(self, sums: Sums, state: Components) -> Components:
-        mass, means, covariances = estimates(sums, self.form, self.floor)
-        if len(covariances) == len(mass) and covariances.ndim != 2 or self.form.diagonal:
+        mass, means, covariances = estimates(sums, self.form, self.floor, self.samples)
+        if not self.form.shared:
             # A component without samples has no shape of its own: it keeps the one it had.
             empty = sums.mass <= DEAD * sums.mass.sum()
             covariances[empty] = state.covariances[empty]

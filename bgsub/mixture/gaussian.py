@@ -183,7 +183,7 @@ class GaussianMixture(Mixture[Components]):
 
     def _model(self, samples: Samples) -> em.Likelihood:
         self._check_starts(samples.features)
-        return em.Likelihood(self._form, self.reg_covar)
+        return em.Likelihood(self._form, self.reg_covar, samples)
 
     def _check_starts(self, features: int) -> None:
         if self.weights_init is not None:
@@ -210,7 +210,7 @@ class GaussianMixture(Mixture[Components]):
             sums = starts.first_sums(
                 data, self.n_components, self.init_params, rng, form.diagonal
             )
-            mass, found, covariances = em.estimates(sums, form, self.reg_covar)
+            mass, found, covariances = em.estimates(sums, form, self.reg_covar, data)
             weights = mass / data.mass if weights is None else weights
             means = found if means is None else means
             if precisions is None:
@@ -328,8 +328,8 @@ class GaussianMixture(Mixture[Components]):
         found = em.gaussians(known, self._form)
         sums = data.expect(found)
         mixed = algebra.mix(known, sums, self._form, self.reg_covar, step, data.mass)
-        self._keep(em.Likelihood(self._form, self.reg_covar).maximise(mixed, known), center,
-                   self.means_.dtype)
+        model = em.Likelihood(self._form, self.reg_covar, data)
+        self._keep(model.maximise(mixed, known), center, self.means_.dtype)
         self.lower_bound_ = sums.log_likelihood
         self.lower_bounds_ = [*self.lower_bounds_, sums.log_likelihood]
         self.n_iter_ += 1
