@@ -192,9 +192,7 @@ def text(variant: Variant) -> str:
     real = (SINGLE if variant.single else DOUBLE)["real"]
     header = HEADER.format(variant=variant, real=real, features=variant.features)
     written_out = variant.features or TILE
-    body = "\n\n".join(
-        expand(part, variant._asdict(), 1, written_out) for part in (BLOCK, STEPS)
-    )
+    body = "\n\n".join(expand(part, variant._asdict(), 1, written_out) for part in (BLOCK, STEPS))
     return header.lstrip("\n") + "\n\n" + body
 
 

@@ -12,9 +12,7 @@ from bgsub.mixture.em import Components, log_weights
 Array = NDArray[np.float64]
 
 
-def mix(
-    known: Components, sums: Sums, form: Form, floor: float, step: float, mass: float
-) -> Sums:
+def mix(known: Components, sums: Sums, form: Form, floor: float, step: float, mass: float) -> Sums:
     """Sums of a batch, mixed with those that the known components stand for.
 
     Cappé and Moulines (2009), equation 13: s <- (1 - step) s + step s(batch). Both are about the

@@ -302,9 +302,7 @@ class Mixture(Estimator, Generic[State]):
     def is_anomaly(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Whether each sample's score is beyond `anomaly_threshold_`, (n_samples,)."""
         if not hasattr(self, "anomaly_threshold_"):
-            raise ConfigError(
-                "no threshold yet: call calibrate_anomaly(X_train, quantile) first"
-            )
+            raise ConfigError("no threshold yet: call calibrate_anomaly(X_train, quantile) first")
         return np.asarray(self.anomaly_score(X) > self.anomaly_threshold_)
 
     # Drawing.

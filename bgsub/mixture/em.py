@@ -99,9 +99,7 @@ def _diagonal(matrices: Array) -> Array:
     return np.diagonal(matrices, axis1=1, axis2=2)
 
 
-def estimates(
-    sums: Sums, form: Form, floor: float, samples: Samples
-) -> tuple[Array, Array, Array]:
+def estimates(sums: Sums, form: Form, floor: float, samples: Samples) -> tuple[Array, Array, Array]:
     """Mass, mean and covariance under the responsibilities; equations 9.24 to 9.27.
 
     Parameters

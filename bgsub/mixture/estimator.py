@@ -51,7 +51,9 @@ class Estimator:
         return f"{type(self).__name__}({', '.join(given)})"
 
     def __sklearn_tags__(self) -> Any:
-        return compat.tags(self._kind, missing=self._takes_missing, transforms=hasattr(self, "transform"))
+        return compat.tags(
+            self._kind, missing=self._takes_missing, transforms=hasattr(self, "transform")
+        )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, self._learnt)

@@ -207,9 +207,7 @@ class GaussianMixture(Mixture[Components]):
             means = means - data.center
         if weights is None or means is None or precisions is None:
             form = self._form
-            sums = starts.first_sums(
-                data, self.n_components, self.init_params, rng, form.diagonal
-            )
+            sums = starts.first_sums(data, self.n_components, self.init_params, rng, form.diagonal)
             mass, found, covariances = em.estimates(sums, form, self.reg_covar, data)
             weights = mass / data.mass if weights is None else weights
             means = found if means is None else means
@@ -244,9 +242,7 @@ class GaussianMixture(Mixture[Components]):
 
     def _n_parameters(self) -> int:
         components, features = self.means_.shape
-        return (
-            self._form.parameters(components, features) + components * features + components - 1
-        )
+        return self._form.parameters(components, features) + components * features + components - 1
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion (Schwarz 1978); the lower, the better.
@@ -407,9 +403,7 @@ class GaussianMixture(Mixture[Components]):
         """
         self._check_fitted()
         if not 1 <= n_components <= len(self.weights_):
-            raise ConfigError(
-                f"n_components must be 1 to {len(self.weights_)}, got {n_components}"
-            )
+            raise ConfigError(f"n_components must be 1 to {len(self.weights_)}, got {n_components}")
         return self._like(*algebra.merge(*self._matrices(), n_components), "full")
 
     def _like(self, weights: Any, means: Any, covariances: Any, form: str) -> GaussianMixture:

@@ -243,22 +243,20 @@ class KMeans(Estimator):
         self.random_state = random_state
         self.threads = threads
 
-    def fit(
-        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
-    ) -> Self:
+    def fit(self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None) -> Self:
         """Learn from X (n_samples, n_features). Returns self."""
         self._check()
         values = self._training(X, least=1)
         if len(values) < self.n_clusters:
-            raise DataError(
-                f"n_samples={len(values)} should be >= n_clusters={self.n_clusters}."
-            )
+            raise DataError(f"n_samples={len(values)} should be >= n_clusters={self.n_clusters}.")
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
         rows = samples.rows_of(values, weights, None)
         rng = generator(self.random_state)
         tol = self.tol * _mean_variance(rows)
         runs = (
-            lloyd(rows, self._start(rows, rng), max_iter=self.max_iter, tol=tol, threads=self.threads)
+            lloyd(
+                rows, self._start(rows, rng), max_iter=self.max_iter, tol=tol, threads=self.threads
+            )
             for _ in range(self._starts())
         )
         best = min(runs, key=lambda run: run.inertia)
@@ -320,8 +318,7 @@ class KMeans(Estimator):
             check_number(self, "n_init", whole=True, least=1)
         if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
             raise ConfigError(
-                "init must be 'k-means++', 'random' or an array of centres, "
-                f"got {self.init!r}"
+                f"init must be 'k-means++', 'random' or an array of centres, got {self.init!r}"
             )
 
     def _starts(self) -> int:

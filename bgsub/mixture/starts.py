@@ -74,9 +74,7 @@ def _about_means(samples: Samples, start: Gaussians, given: object) -> Sums:
     return samples.expect(start, about=means, given=given)  # type: ignore[arg-type]
 
 
-def _random(
-    samples: Samples, components: int, rng: np.random.RandomState, diagonal: bool
-) -> Sums:
+def _random(samples: Samples, components: int, rng: np.random.RandomState, diagonal: bool) -> Sums:
     state = rng.get_state()
 
     def given(first: int, last: int) -> Array:
