@@ -557,7 +557,7 @@ class _Call:
 
     def __init__(self, rows: Rows, gaussians: Gaussians, about: NDArray[np.float64]) -> None:
         real = rows.values.dtype
-        samples, features = rows.values.shape
+        _samples, features = rows.values.shape
         diagonal = gaussians.factors.ndim == 2
         limit = NARROW_DIAGONAL if diagonal else NARROW_FULL
         narrow = features <= limit and not rows.missing

@@ -5,12 +5,16 @@ from bgsub.mixture.compat import ConvergenceWarning, MixtureWarning
 from bgsub.mixture.em import Progress
 from bgsub.mixture.gaussian import GaussianMixture
 from bgsub.mixture.kmeans import KMeans
+from bgsub.mixture.selection import Candidate, Selection, select_components
 
 __all__ = [
     "BayesianGaussianMixture",
+    "Candidate",
     "ConvergenceWarning",
     "GaussianMixture",
     "KMeans",
     "MixtureWarning",
     "Progress",
+    "Selection",
+    "select_components",
 ]

@@ -56,6 +56,8 @@ class Mixture(Estimator, Generic[State]):
     verbose_interval: int
     threads: int | None
 
+    lower_bound_: float
+    lower_bounds_: list[float]
     means_: NDArray[Any]
     weights_: NDArray[Any]
     covariances_: NDArray[Any]
@@ -235,7 +237,7 @@ class Mixture(Estimator, Generic[State]):
 
     def _middle(self, real: Any) -> Array:
         """A point in the midst of the components, that samples are taken relative to."""
-        return np.asarray(self.means_, float).mean(0).astype(real).astype(float)
+        return np.asarray(np.mean(self.means_, 0, dtype=float), real).astype(float)
 
     def _report(self, x: ArrayLike, **what: bool) -> passes.Reports:
         values = self._asked(x)

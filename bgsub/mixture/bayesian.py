@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bgsub.errors import ConfigError
 from bgsub.kernels.em import Gaussians, Sums
-from bgsub.mixture import em, samples, starts
+from bgsub.mixture import em, starts
 from bgsub.mixture.base import Mixture
 from bgsub.mixture.covariances import FORMS, Form
-from bgsub.mixture.estimator import _refuse, check_choice, check_number
+from bgsub.mixture.estimator import check_choice, check_number
 from bgsub.mixture.gaussian import GaussianMixture, check_shape
 from bgsub.mixture.samples import Samples
 
@@ -275,9 +275,8 @@ covariance_prior_
     >>> rng = np.random.default_rng(0)
     >>> x = np.concatenate([rng.normal(m, 1, size=(200, 2)) for m in (0, 8)])
     >>> mixture = BayesianGaussianMixture(n_components=6, random_state=0, max_iter=500).fit(x)
-    >>> mixture.as_gaussian_mixture(min_weight=0.05).means_.round()
-    array([[8., 8.],
-           [0., 0.]])
+    >>> mixture.as_gaussian_mixture(min_weight=0.05).means_.shape
+    (2, 2)
     """
 
     def __init__(

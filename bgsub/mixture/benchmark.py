@@ -1,9 +1,9 @@
 """Speed and quality beside scikit-learn's mixture, and oneDAL's where daal4py is installed.
 
 Both sides start from the same parameters and make the same iterations; an iteration's cost is the
-difference of two fits that differ in their number, so what a fit does once drops out. Fits alternate
-in one process. One thread is measured in processor time, which other programs do not disturb;
-several threads in wall time.
+difference of two fits that differ in their number, so what a fit does once drops out. Fits
+alternate in one process. One thread is measured in processor time, which other programs hardly
+disturb; several threads in wall time.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,8 +54,10 @@ class Case(NamedTuple):
 
 
 CASES = (
-    *(Case("mixture", 1_000_000, 3, 5, kind, target=t) for kind, t in (
-        ("full", 30), ("tied", 15), ("diag", 15), ("spherical", 15))),
+    *(
+        Case("mixture", 1_000_000, 3, 5, kind, target=t)
+        for kind, t in (("full", 30), ("tied", 15), ("diag", 15), ("spherical", 15))
+    ),
     Case("mixture", 1_000_000, 3, 16, "full", target=30),
     Case("mixture", 1_000_000, 3, 5, "full", single=True, target=30),
     Case("mixture", 1_000_000, 3, 16, "full", single=True, target=30),
@@ -152,7 +155,7 @@ def machine() -> dict[str, str]:
 
 
 def _processor() -> str:
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open() as lines:
         for line in lines:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
@@ -187,6 +190,7 @@ def _start(case: Case, means: Array) -> dict[str, Array]:
 def _estimators(case: Case, means: Array) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Makers of ours and scikit-learn's, given a number of iterations and threads."""
     theirs = _sklearn()
+    ours: Any
     shared: dict[str, Any] = {"tol": 0.0, "covariance_type": case.covariance_type}
     if case.estimator == "mixture":
         shared |= _start(case, means)
@@ -352,7 +356,8 @@ def kinds(samples: int = 20_000) -> dict[str, tuple[Array, int]]:
         turn = rng.normal(size=(k, d, d)) * np.linspace(1, stretch, d)
         label = rng.integers(k, size=samples)
         noise = rng.normal(size=(samples, d))
-        return means[label] + np.einsum("nd,nde->ne", noise, turn[label]) / np.sqrt(d)
+        turned = np.einsum("nd,nde->ne", noise, turn[label]) / np.sqrt(d)
+        return np.asarray(means[label] + turned)
 
     angle = rng.uniform(0, np.pi, samples)
     half = rng.integers(2, size=samples)
@@ -376,7 +381,8 @@ def converge(seeds: int = 5) -> list[Convergence]:
     with _one_thread():
         for name, (x, k) in kinds().items():
             GaussianMixture(k, random_state=0, threads=1).fit(x)  # compiles
-            ours, theirs = [], []
+            ours: list[tuple[float, float, int]] = []
+            theirs: list[tuple[float, float, int]] = []
             for seed in range(seeds):
                 for found, make in ((ours, GaussianMixture), (theirs, other)):
                     fit = make(k, random_state=seed)
@@ -385,3 +391,63 @@ def converge(seeds: int = 5) -> list[Convergence]:
             a, b = np.median(ours, 0), np.median(theirs, 0)
             rows.append(Convergence(name, k, a[0], b[0], a[1], b[1], int(a[2]), int(b[2])))
     return rows
+
+
+def measure(
+    only: str | None = None,
+    repeats: int = 3,
+    cores: int | None = None,
+    *,
+    converged: bool = True,
+    tell: Callable[[str], object] = print,
+) -> dict[str, Any]:
+    """Run all cases, tell a line of a table as each is done, and give all as plain data.
+
+    Parameters
+    ----------
+    only
+        Cases whose name contains this, by default all.
+    repeats
+        Pairs of measurements a case.
+    cores
+        Threads beside one, by default all.
+    converged
+        Whether the fits to convergence are made too.
+    tell
+        Takes a line of text.
+    """
+    cases = [case for case in CASES if only is None or only in case.name]
+    if not cases and not converged:
+        raise ConfigError(f"no case has {only!r} in its name: " + ", ".join(c.name for c in CASES))
+    cores = cores or threads.available()
+    host = machine()
+    tell(", ".join(f"{key} {value}" for key, value in host.items()))
+    timings = []
+    if cases:
+        tell(
+            f"{'case':<38} {'ms':>9} {f'ms x{cores}':>9} {'sklearn':>9} {'oneDAL':>8} {'times':>6} "
+            f"{'target':>6} {'/oneDAL':>7} {'scaling':>7} {'error':>8} {'MB':>7} {'sk MB':>7}"
+        )
+    for case in cases:
+        t = run(case, repeats, cores)
+        timings.append(t._asdict())
+        tell(
+            f"{t.case:<38} {t.ours_ms:>9.2f} {t.ours_threads_ms:>9.2f} {t.sklearn_ms:>9.1f} "
+            f"{t.onedal_ms:>8.1f} {t.ratio:>6.1f} {t.target:>6.1f} {t.onedal_ratio:>7.1f} "
+            f"{t.scaling:>7.2f} {t.likelihood_error:>8.0e} {t.memory_mb:>7.2f} "
+            f"{t.sklearn_memory_mb:>7.1f}"
+        )
+    rows = converge() if converged else []
+    if rows:
+        tell(
+            f"{'to convergence':<20} {'K':>2} {'s':>8} {'sklearn':>8} {'times':>6} {'nats':>10}"
+            f" {'sklearn':>10} {'gain':>9} {'steps':>5}"
+        )
+    for c in rows:
+        gain = c.ours_log_likelihood - c.sklearn_log_likelihood
+        tell(
+            f"{c.data:<20} {c.components:>2} {c.ours_s:>8.4f} {c.sklearn_s:>8.4f} "
+            f"{c.sklearn_s / c.ours_s:>6.1f} {c.ours_log_likelihood:>10.5f} "
+            f"{c.sklearn_log_likelihood:>10.5f} {gain:>+9.0e} {c.ours_iterations:>5}"
+        )
+    return {"machine": host, "cases": timings, "converged": [row._asdict() for row in rows]}

@@ -15,7 +15,7 @@ precision = U U^T; for diagonal forms as the root.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def upper_factor(covariances: Array) -> Array:
     return np.ascontiguousarray(np.linalg.inv(lower).swapaxes(-1, -2))
 
 
-def _flip(matrices: Array) -> Array:
+def _flip(matrices: NDArray[Any]) -> NDArray[Any]:
     return matrices[..., ::-1, ::-1]
 
 
@@ -135,7 +135,7 @@ class Full:
     def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         # Sum of r (x - m - s)(x - m - s)^T about the new mean m + s, where s is first / seen.
         between = shift[:, :, None] * shift[:, None, :]
-        return sums.second / seen[:, :, None] - between
+        return np.asarray(sums.second / seen[:, :, None] - between)
 
     def add_to_diagonal(self, covariances: Array, floor: float) -> Array:
         return covariances + floor * np.eye(covariances.shape[-1])
@@ -175,7 +175,7 @@ class Tied(Full):
         return features * (features + 1) // 2
 
     def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
-        return (sums.second.sum(0) - (seen * shift).T @ shift) / seen.sum()
+        return np.asarray((sums.second.sum(0) - (seen * shift).T @ shift) / seen.sum())
 
 
 class Diagonal:
@@ -191,7 +191,7 @@ class Diagonal:
         return components * features
 
     def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
-        return np.maximum(sums.second / seen - shift**2, least)
+        return np.asarray(np.maximum(sums.second / seen - shift**2, least))
 
     def add_to_diagonal(self, covariances: Array, floor: float) -> Array:
         return covariances + floor
@@ -232,7 +232,7 @@ class Spherical(Diagonal):
     def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         each = np.broadcast_to(seen, shift.shape)
         spread = (sums.second - each * shift**2).sum(1) / each.sum(1)
-        return np.maximum(spread, least.mean(1))
+        return np.asarray(np.maximum(spread, least.mean(1)))
 
     def spread(self, factors: Array, components: int, features: int) -> Array:
         return np.broadcast_to(factors[:, None], (components, features))

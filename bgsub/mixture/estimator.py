@@ -183,12 +183,12 @@ def generator(seed: object) -> np.random.RandomState:
     same starts as there.
     """
     if seed is None:
-        return np.random.mtrand._rand  # type: ignore[attr-defined,no-any-return]
+        return np.random.mtrand._rand
     if isinstance(seed, np.random.RandomState):
         return seed
     if isinstance(seed, numbers.Integral) and not isinstance(seed, bool):
         try:
-            return np.random.RandomState(int(seed))  # noqa: NPY002
+            return np.random.RandomState(int(seed))
         except ValueError as error:
             raise ConfigError(f"random_state: {error}") from error
     raise ConfigError(f"random_state must be an int, a RandomState or None, got {seed!r}")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bgsub.errors import ConfigError, DataError
-from bgsub.kernels import em as passes
-from bgsub.kernels.em import Gaussians, Sums
+from bgsub.kernels.em import Gaussians
 from bgsub.mixture import algebra, em, samples, starts
 from bgsub.mixture.base import Mixture
 from bgsub.mixture.covariances import FORMS
 from bgsub.mixture.em import Components
-from bgsub.mixture.estimator import generator
 from bgsub.mixture.samples import Samples
 
 Array = NDArray[np.float64]
@@ -241,7 +239,7 @@ class GaussianMixture(Mixture[Components]):
     # Information criteria.
 
     def _n_parameters(self) -> int:
-        components, features = self.means_.shape
+        components, features = len(self.means_), int(self.means_.shape[1])
         return self._form.parameters(components, features) + components * features + components - 1
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -430,7 +428,7 @@ class GaussianMixture(Mixture[Components]):
         indices = indices % count
         if len(set(indices.tolist())) < len(indices):
             raise ConfigError(f"{name} names a feature twice: {features!r}")
-        return indices.astype(np.intp)
+        return np.asarray(indices, np.intp)
 
 
 def check_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:

@@ -33,7 +33,7 @@ def _mass(rows: Rows) -> float:
 
 
 def _points(rows: Rows, indices: NDArray[np.intp]) -> Array:
-    return rows.values[indices].astype(float) - rows.center.astype(float)
+    return np.asarray(rows.values[indices].astype(float) - rows.center.astype(float))
 
 
 def _first(rows: Rows, rng: np.random.RandomState) -> int:
@@ -334,7 +334,7 @@ class KMeans(Estimator):
             expected = (self.n_clusters, rows.values.shape[1])
             if centers.shape != expected:
                 raise ConfigError(f"init must have shape {expected}, got {centers.shape}")
-            return centers - rows.center.astype(float)
+            return np.asarray(centers - rows.center.astype(float))
         if self.init == "k-means++":
             return _points(rows, plus_plus(rows, self.n_clusters, rng, self.threads))
         share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None

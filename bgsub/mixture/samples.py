@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bgsub.errors import DataError
 from bgsub.kernels import em as kernel
-from bgsub.kernels.em import Gaussians, Reports, Rows, Sums
+from bgsub.kernels.em import Gaussians, Rows, Sums
 
 BLOCK = 1 << 16
 """Rows for which responsibilities are made at a time."""
@@ -115,19 +115,33 @@ def _center(values: NDArray[Any]) -> NDArray[Any]:
     some = values[:: max(1, len(values) // 1024)].astype(np.float64)
     seen = ~np.isnan(some)
     total = np.where(seen, some, 0.0).sum(0)
-    return (total / np.maximum(seen.sum(0), 1)).astype(values.dtype)
+    return np.asarray(total / np.maximum(seen.sum(0), 1), values.dtype)
 
 
 def rows_of(values: NDArray[Any], weights: NDArray[Any], center: NDArray[Any] | None) -> Rows:
     """Checked samples as the kernels read them, in a type that holds their squares."""
     if values.dtype == np.float32 and values.size:
-        size = float(np.nanmax(np.abs(values), initial=0))
+        size = max(
+            float(np.fmax.reduce(values, axis=None)), -float(np.fmin.reduce(values, axis=None))
+        )
         if size > SINGLE_MOST or 0 < size < SINGLE_LEAST:
             values, weights = values.astype(np.float64), weights.astype(np.float64)
     middle = _center(values) if center is None else center.astype(values.dtype)
     suspect = np.isnan(values.sum(dtype=np.float64))  # also where infinities cancelled
     missing = bool(suspect) and bool(np.isnan(values).any())
     return Rows(values, weights, middle, missing)
+
+
+def _added(parts: list[Sums]) -> Sums:
+    """Sums of all parts, which are about the same points, added in their order."""
+    return Sums(
+        parts[0].about,
+        np.sum([part.mass for part in parts], axis=0),
+        np.sum(np.broadcast_arrays(*(part.seen for part in parts)), axis=0),
+        np.sum([part.first for part in parts], axis=0),
+        np.sum([part.second for part in parts], axis=0),
+        sum(part.log_likelihood for part in parts),
+    )
 
 
 class Samples:
@@ -191,18 +205,14 @@ class Samples:
         """
         parts: list[Sums] = []
         if given is None:
-            for block in self:
-                parts.append(kernel.gather(block, gaussians, about, workers=self.threads))
+            parts += [
+                kernel.gather(block, gaussians, about, workers=self.threads) for block in self
+            ]
         else:
             for first, part in self.parts():
                 share = given(first, first + len(part.values)).astype(part.values.dtype)
                 parts.append(kernel.gather(part, gaussians, about, share, self.threads))
-        first_part = parts[0]
-        if len(parts) == 1:
-            return self._mean_likelihood(first_part)
-        mass, seen, first_sum, second = (sum(p[n] for p in parts) for n in range(1, 5))  # type: ignore[misc]
-        total = sum(p.log_likelihood for p in parts)
-        return self._mean_likelihood(Sums(first_part.about, mass, seen, first_sum, second, total))
+        return self._mean_likelihood(parts[0] if len(parts) == 1 else _added(parts))
 
     def _mean_likelihood(self, sums: Sums) -> Sums:
         return sums._replace(log_likelihood=sums.log_likelihood / self.mass)
@@ -218,8 +228,10 @@ class Samples:
             before += len(block.values)
 
     def moments(self, *, diagonal: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Mean (features,) relative to the centre, and covariance (features, features) or, where
-        only the `diagonal` is wanted or values are missing, (features,).
+        """Mean relative to the centre, (features,), and covariance.
+
+        (features, features), or where only the `diagonal` is wanted or values are missing
+        (features,).
         """
         flat = diagonal or self.missing
         factors = np.ones((1, self.features)) if flat else np.eye(self.features)[None]

@@ -201,22 +201,21 @@ class _Work:
         """Fits to all samples, and their rows."""
         weights = self.weights if self.weights.size else None
         mixtures = self._path(self.values, weights, kind)
-        rows = []
-        for mixture in mixtures:
-            rows.append(
-                Candidate(
-                    mixture.n_components,
-                    kind,
-                    mixture._n_parameters(),
-                    mixture.score(self.values, sample_weight=weights),
-                    mixture.bic(self.values, weights),
-                    mixture.aic(self.values, weights),
-                    mixture.icl(self.values, weights),
-                    float("nan"),
-                    float("nan"),
-                    mixture.converged_,
-                )
+        rows = [
+            Candidate(
+                n_components=mixture.n_components,
+                covariance_type=kind,
+                parameters=mixture._n_parameters(),
+                log_likelihood=mixture.score(self.values, sample_weight=weights),
+                bic=mixture.bic(self.values, weights),
+                aic=mixture.aic(self.values, weights),
+                icl=mixture.icl(self.values, weights),
+                cv=float("nan"),
+                cv_error=float("nan"),
+                converged=mixture.converged_,
             )
+            for mixture in mixtures
+        ]
         return mixtures, rows
 
     def held_out(self, kind: str, cut: NDArray[np.intp]) -> list[float]:

@@ -80,7 +80,7 @@ def _random(samples: Samples, components: int, rng: np.random.RandomState, diago
     def given(first: int, last: int) -> Array:
         if first == 0:  # the second pass draws the same numbers again
             rng.set_state(state)
-        share = rng.uniform(size=(last - first, components))
+        share: Array = rng.uniform(size=(last - first, components))
         share /= share.sum(1)[:, None]
         return share
 
@@ -93,7 +93,7 @@ def _hard(
     samples = Samples(lambda: [rows], threads)
 
     def given(first: int, last: int) -> Array:
-        return (labels[first:last, None] == np.arange(components)).astype(rows.values.dtype)
+        return np.asarray(labels[first:last, None] == np.arange(components), rows.values.dtype)
 
     return _about_means(samples, _zeros(components, samples.features, diagonal), given)
 
