@@ -140,26 +140,28 @@ POLYNOMIALS = {
 # x[i, n]: feature i of point n, relative to the centre; points past the end are at the centre.
 BLOCK = """
 @njit(**STEP)
-def turn(rows, start, size, center, x, seen):
+def turn(rows, center, x, seen):
+    size = rows.shape[0]
 %if features
     %c m#c = center[#c]
     for n in range(size):
-        %c x[#c, n] = rows[start + n, #c] - m#c
+        %c x[#c, n] = rows[n, #c] - m#c
 %else
     for n in range(size):
         for i in range(rows.shape[1]):
 %if missing
-            value = rows[start + n, i] - center[i]
+            value = rows[n, i] - center[i]
             known = value == value
             x[i, n] = value if known else ZERO
             seen[i, n] = ONE if known else ZERO
 %else
-            x[i, n] = rows[start + n, i] - center[i]
+            x[i, n] = rows[n, i] - center[i]
 %end
 %end
-    for i in range(x.shape[0]):
-        for n in range(size, LANES):
-            x[i, n] = ZERO
+    if size < LANES:
+        for i in range(x.shape[0]):
+            for n in range(size, LANES):
+                x[i, n] = ZERO
 """
 
 # Log density of each point under component k, into q[k]; the largest so far, into top. Precision
@@ -230,14 +232,14 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
 # Responsibilities are q[k] * share: normalised, times the sample's weight, nothing past the end.
 POSTERIOR = """
 @njit(**STEP)
-def fill(start, size, weights, share, scale):
+def fill(size, weights, share, scale):
     for n in range(LANES):
         share[n] = ONE / scale[n]
-    if weights.size:
-        for n in range(size):
-            share[n] *= weights[start + n]
-    for n in range(size, LANES):
-        share[n] = ZERO
+    for n in range(weights.size):
+        share[n] *= weights[n]
+    if size < LANES:
+        for n in range(size, LANES):
+            share[n] = ZERO
 
 
 @njit(**STEP)
@@ -252,17 +254,18 @@ def posterior(q, top, norm):
 
 
 @njit(**STEP)
-def evidence(start, size, weights, top, norm):
+def evidence(size, weights, top, norm):
     total = 0.0
     if weights.size:
         for n in range(size):
-            total += weights[start + n] * (top[n] + math.log(norm[n]))
+            total += weights[n] * (top[n] + math.log(norm[n]))
         return total
     # The logarithm of a product: one logarithm for many points. norm is 1 to the number of
     # components, so the product of PRODUCT of them stays finite.
-    for n in range(size, LANES):
-        top[n] = ZERO
-        norm[n] = ONE
+    if size < LANES:
+        for n in range(size, LANES):
+            top[n] = ZERO
+            norm[n] = ONE
     for first in range(0, LANES, PRODUCT):
         product = 1.0
         for n in range(first, first + PRODUCT):
@@ -274,21 +277,19 @@ def evidence(start, size, weights, top, norm):
 
 
 @njit(**STEP)
-def report(start, size, q, top, norm, share, logs, shares, labels):
-    if logs.size:
-        for n in range(size):
-            logs[start + n] = top[n] + REAL(math.log(norm[n]))
+def report(size, q, top, norm, share, logs, shares, labels):
+    for n in range(logs.size):
+        logs[n] = top[n] + REAL(math.log(norm[n]))
     if shares.size:
         for n in range(size):
             for k in range(q.shape[0]):
-                shares[start + n, k] = q[k, n] * share[n]
-    if labels.size:
-        for n in range(size):
-            best = 0
-            for k in range(1, q.shape[0]):
-                if q[k, n] > q[best, n]:
-                    best = k
-            labels[start + n] = best
+                shares[n, k] = q[k, n] * share[n]
+    for n in range(labels.size):
+        best = 0
+        for k in range(1, q.shape[0]):
+            if q[k, n] > q[best, n]:
+                best = k
+        labels[n] = best
 """
 
 NARROW_SUMS = """
@@ -411,21 +412,28 @@ def run(
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
-            turn(rows, start, size, center, x, seen)
+            last = start + size
+            # Views begin at 0, so the compiler knows that no index is negative: a negative one
+            # would count from the end, and such loops do not become vectors.
+            weight = weights[start:last]
+            turn(rows[start:last], center, x, seen)
             if given.size:
+                block = given[start:last]
                 for n in range(size):
                     for k in range(components):
-                        q[k, n] = given[start + n, k]
+                        q[k, n] = block[n, k]
             else:
                 for n in range(LANES):
                     top[n] = LOWEST
                 for k in range(components):
                     density(k, x, seen, const, mean, factor, offset, away, y, q, top)
                 posterior(q, top, norm)
-            fill(start, size, weights, share, norm)
-            report(start, size, q, top, norm, share, logs, shares, labels)
+            fill(size, weight, share, norm)
+            report(
+                size, q, top, norm, share, logs[start:last], shares[start:last], labels[start:last]
+            )
             if masses.size:
-                totals[part] += evidence(start, size, weights, top, norm)
+                totals[part] += evidence(size, weight, top, norm)
                 for k in range(components):
                     gather(
                         k, x, seen, about, away, pulled, q, share,

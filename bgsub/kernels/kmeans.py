@@ -110,7 +110,7 @@ def assign(rows, weights, center, centers, half, chunk, begin, end, labels, move
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
-            turn(rows, start, size, center, x, seen)
+            turn(rows[start : start + size], center, x, seen)
             for n in range(LANES):
                 best[n] = LARGEST
                 near[n] = ZERO
@@ -122,21 +122,22 @@ def assign(rows, weights, center, centers, half, chunk, begin, end, labels, move
                     best[n] = score[n] if closer else best[n]
                     near[n] = label if closer else near[n]
             changed = 0
-            for n in range(size):
+            own, weight = labels[start : start + size], weights[start : start + size]
+            for n in range(own.size):
                 k = np.int32(near[n])
-                changed += labels[start + n] != k
-                labels[start + n] = k
+                changed += own[n] != k
+                own[n] = k
             moved[part] += changed
-            if weights.size:
-                for n in range(size):
-                    k = labels[start + n]
-                    w = np.float64(weights[start + n])
+            if weight.size:
+                for n in range(weight.size):
+                    k = own[n]
+                    w = np.float64(weight[n])
                     mass[k] += w
                     for i in range(features):
                         first[k, i] += w * x[i, n]
             else:
-                for n in range(size):
-                    k = labels[start + n]
+                for n in range(own.size):
+                    k = own[n]
                     mass[k] += 1.0
 %if features
                     %c first[k, #c] += x[#c, n]
@@ -163,23 +164,25 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
-            turn(rows, start, size, center, x, seen)
-            for n in range(size):
-                nearest[n] = closest[start + n]
-            for n in range(size, LANES):
-                nearest[n] = ZERO
+            turn(rows[start : start + size], center, x, seen)
+            own, weight = closest[start : start + size], weights[start : start + size]
+            for n in range(own.size):
+                nearest[n] = own[n]
+            if size < LANES:
+                for n in range(size, LANES):
+                    nearest[n] = ZERO
             for k in range(settled.shape[0]):
                 squared_distances(k, x, settled, away)
                 for n in range(LANES):
                     nearest[n] = min(nearest[n], away[n])
-            for n in range(size):
-                closest[start + n] = nearest[n]
+            for n in range(own.size):
+                own[n] = nearest[n]
             for k in range(candidates.shape[0]):
                 squared_distances(k, x, candidates, away)
                 total = ZERO
-                if weights.size:
-                    for n in range(size):
-                        total += weights[start + n] * min(nearest[n], away[n])
+                if weight.size:
+                    for n in range(weight.size):
+                        total += weight[n] * min(nearest[n], away[n])
                 else:
                     for n in range(LANES):
                         total += min(nearest[n], away[n])

@@ -345,7 +345,7 @@ covariance_prior_
 
     def _data(self, values: NDArray[Any], weights: NDArray[Any]) -> Samples:
         # The bound is a sum over all samples, so float32 would hide changes as small as `tol`.
-        return super()._data(values.astype(float), weights.astype(float))
+        return super()._data(values.astype(float, copy=False), weights.astype(float))
 
     def _model(self, samples: Samples) -> Variational:
         features = samples.features
