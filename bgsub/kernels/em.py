@@ -65,6 +65,8 @@ from numba import njit, types
 
 REAL, BITS = np.{real}, np.{bits}
 ZERO, ONE, LOWEST = REAL(0), REAL(1), REAL(np.finfo(REAL).min)
+# Stands for a sum of densities that are all too small for the type.
+NOTHING = REAL(np.finfo(REAL).tiny)
 LANES, PRODUCT = {lanes}, 64
 D = {features}
 MISSING, TILED = {missing}, {tiled}
@@ -251,6 +253,8 @@ def posterior(q, top, norm):
             e = exponential(q[k, n] - top[n])
             q[k, n] = e
             norm[n] += e
+    for n in range(LANES):
+        norm[n] = NOTHING if norm[n] == ZERO else norm[n]
 
 
 @njit(**STEP)
@@ -279,11 +283,11 @@ def evidence(size, weights, top, norm):
 @njit(**STEP)
 def report(size, q, top, norm, share, logs, shares, labels):
     for n in range(logs.size):
-        logs[n] = top[n] + REAL(math.log(norm[n]))
+        logs[n] = REAL(-np.inf) if norm[n] == NOTHING else top[n] + REAL(math.log(norm[n]))
     if shares.size:
         for n in range(size):
             for k in range(q.shape[0]):
-                shares[n, k] = q[k, n] * share[n]
+                shares[n, k] = q[k, n] * share[n] if norm[n] != NOTHING else ONE / q.shape[0]
     for n in range(labels.size):
         best = 0
         for k in range(1, q.shape[0]):

@@ -120,7 +120,9 @@ class Mixture(Estimator, Generic[State]):
         ConfigError
             A parameter out of its range.
         """
-        self._fit(self._prepare(X, sample_weight), callback)
+        data = self._prepare(X, sample_weight)
+        with np.errstate(over="ignore", invalid="ignore"):  # ends in a DataError that says more
+            self._fit(data, callback)
         return self
 
     def fit_predict(
@@ -161,6 +163,9 @@ class Mixture(Estimator, Generic[State]):
     def _prepare(self, x: ArrayLike, sample_weight: ArrayLike | None) -> Samples:
         self._check()
         values = self._training(x)
+        if np.isnan(values.sum()) and np.isnan(values).all(0).any():
+            unseen = np.flatnonzero(np.isnan(values).all(0)).tolist()
+            raise DataError(f"features {unseen} have no value at all: drop them")
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
         self._real = values.dtype
         return self._data(values, weights)

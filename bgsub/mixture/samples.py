@@ -15,7 +15,7 @@ from bgsub.kernels.em import Gaussians, Rows, Sums
 BLOCK = 1 << 16
 """Rows for which responsibilities are made at a time."""
 
-# Squares beyond these leave float32; such data are computed in float64.
+# Beyond these, squares leave float32.
 SINGLE_LEAST, SINGLE_MOST = 1e-15, 1e15
 
 
@@ -25,7 +25,8 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
     Parameters
     ----------
     x
-        (samples, features); what is not float32 becomes float64.
+        (samples, features); what is not float32 becomes float64, and so do float32 numbers whose
+        squares are not.
     least
         Samples that are needed.
     missing
@@ -73,6 +74,11 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
             f"{least} is required."
         )
     _refuse_infinity(array, missing, name)
+    if array.dtype == np.float32 and array.size:
+        top = float(np.fmax.reduce(array, axis=None))
+        size = max(top, -float(np.fmin.reduce(array, axis=None)))
+        if size > SINGLE_MOST or 0 < size < SINGLE_LEAST:
+            array = array.astype(np.float64)
     return np.ascontiguousarray(array)
 
 
@@ -112,20 +118,15 @@ def sample_weights(weights: ArrayLike | None, samples: int, real: Any) -> NDArra
 
 def _center(values: NDArray[Any]) -> NDArray[Any]:
     """A point in the midst of the samples: the mean of some of them."""
-    some = values[:: max(1, len(values) // 1024)].astype(np.float64)
+    # Halved, so that the sum of the largest numbers is finite too.
+    some = 0.5 * values[:: max(1, len(values) // 1024)].astype(np.float64)
     seen = ~np.isnan(some)
     total = np.where(seen, some, 0.0).sum(0)
-    return np.asarray(total / np.maximum(seen.sum(0), 1), values.dtype)
+    return np.asarray(2 * (total / np.maximum(seen.sum(0), 1)), values.dtype)
 
 
 def rows_of(values: NDArray[Any], weights: NDArray[Any], center: NDArray[Any] | None) -> Rows:
-    """Checked samples as the kernels read them, in a type that holds their squares."""
-    if values.dtype == np.float32 and values.size:
-        size = max(
-            float(np.fmax.reduce(values, axis=None)), -float(np.fmin.reduce(values, axis=None))
-        )
-        if size > SINGLE_MOST or 0 < size < SINGLE_LEAST:
-            values, weights = values.astype(np.float64), weights.astype(np.float64)
+    """Checked samples as the kernels read them."""
     middle = _center(values) if center is None else center.astype(values.dtype)
     suspect = np.isnan(values.sum(dtype=np.float64))  # also where infinities cancelled
     missing = bool(suspect) and bool(np.isnan(values).any())

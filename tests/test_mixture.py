@@ -1,0 +1,576 @@
+"""The Gaussian mixture: scikit-learn and slow twins are the judges."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from bgsub.errors import ConfigError, DataError, NotFittedError
+from bgsub.kernels import em as kernel
+from bgsub.mixture import GaussianMixture, MixtureWarning, Progress
+
+FORMS = ["full", "tied", "diag", "spherical"]
+SIZES = [(700, 2, 3), (500, 6, 3)]
+
+
+def blobs(samples, features, components, seed=0):
+    rng = np.random.default_rng(seed)
+    means = rng.normal(scale=3, size=(components, features))
+    turn = rng.normal(size=(components, features, features)) / np.sqrt(features)
+    label = rng.integers(components, size=samples)
+    noise = rng.normal(size=(samples, features))
+    return means[label] + np.einsum("nd,nde->ne", noise, turn[label]), means, label
+
+
+def start(means, form):
+    k, d = means.shape
+    shape = {"full": np.stack([np.eye(d)] * k), "tied": np.eye(d), "diag": np.ones((k, d))}
+    return {
+        "weights_init": np.full(k, 1 / k),
+        "means_init": means + 0.3,
+        "precisions_init": shape.get(form, np.ones(k)),
+        "covariance_type": form,
+    }
+
+
+def log_densities(x, mixture):
+    """Weighted log densities (samples, components), from the definition."""
+    d = x.shape[1]
+    matrices = mixture._form.matrices(mixture.covariances_, *mixture.means_.shape)
+    out = np.empty((len(x), len(matrices)))
+    for k, matrix in enumerate(matrices):
+        away = x - mixture.means_[k]
+        distance = np.einsum("nd,nd->n", away, np.linalg.solve(matrix, away.T).T)
+        out[:, k] = np.log(mixture.weights_[k]) - 0.5 * (
+            distance + np.linalg.slogdet(2 * np.pi * matrix)[1]
+        )
+    assert d == matrices.shape[1]
+    return out
+
+
+def log_sum(joint):
+    top = joint.max(1)
+    return top + np.log(np.exp(joint - top[:, None]).sum(1))
+
+
+@pytest.fixture(scope="module")
+def sk():
+    return pytest.importorskip("sklearn.mixture")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.filterwarnings("ignore")
+def test_every_iteration_agrees_with_scikit_learn(sk, size, form):
+    x, means, _ = blobs(*size)
+    given = {"max_iter": 25, "tol": 0, **start(means, form)}
+    ours = GaussianMixture(len(means), **given).fit(x)
+    theirs = sk.GaussianMixture(len(means), **given).fit(x)
+
+    assert len(ours.lower_bounds_) == 25
+    assert_allclose(ours.lower_bounds_, theirs.lower_bounds_, rtol=1e-11)
+    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
+        assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-9, atol=1e-11)
+    assert_allclose([ours.bic(x), ours.aic(x)], [theirs.bic(x), theirs.aic(x)], rtol=1e-12)
+    assert_allclose(ours.score_samples(x), theirs.score_samples(x), rtol=1e-9)
+    assert_allclose(ours.predict_proba(x), theirs.predict_proba(x), atol=1e-10)
+    assert_array_equal(ours.predict(x), theirs.predict(x))
+
+
+@pytest.mark.parametrize("method", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.filterwarnings("ignore")
+def test_the_same_seed_starts_where_scikit_learn_does(sk, method):
+    x, _, _ = blobs(700, 2, 3)
+    given = {"init_params": method, "random_state": 5, "max_iter": 0}
+    ours = GaussianMixture(3, **given).fit(x)
+    theirs = sk.GaussianMixture(3, **given).fit(x)
+
+    assert_allclose(ours.means_, theirs.means_, rtol=1e-9)
+    assert_allclose(ours.covariances_, theirs.covariances_, rtol=1e-9, atol=1e-12)
+    assert_allclose(ours.weights_, theirs.weights_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_likelihood_never_falls(form):
+    x, _, _ = blobs(700, 2, 3)
+    mixture = GaussianMixture(
+        4, covariance_type=form, init_params="random", random_state=1, tol=1e-12, max_iter=300,
+        reg_covar=0,
+    )
+    with np.testing.suppress_warnings() as quiet:
+        quiet.filter(MixtureWarning)
+        mixture.fit(x)
+
+    assert len(mixture.lower_bounds_) > 20
+    assert np.diff(mixture.lower_bounds_).min() > -1e-13
+
+
+@pytest.mark.parametrize(("features", "diagonal"), [(2, False), (6, False), (2, True), (10, True)])
+@pytest.mark.parametrize("single", [False, True])
+def test_a_pass_adds_up_what_a_slow_twin_does(features, diagonal, single):
+    if single and features > 2:
+        pytest.skip("one type is enough for the tiled kernels")
+    rng = np.random.default_rng(3)
+    samples, components = 333, 3  # neither fills the last block
+    x = rng.normal(size=(samples, features)) + 0.5
+    weights = rng.uniform(0, 2, samples)
+    means = rng.normal(size=(components, features))
+    factors = rng.uniform(0.5, 1.5, (components, features))
+    if not diagonal:
+        upper = np.triu(0.3 * rng.normal(size=(components, features, features)), 1)
+        factors = upper + factors[:, :, None] * np.eye(features)
+    about = means + 0.1
+    real = np.float32 if single else np.float64
+    rows = kernel.Rows(x.astype(real), weights.astype(real), np.full(features, 0.5, real))
+    sums = kernel.gather(rows, kernel.Gaussians(np.zeros(components), means, factors), about)
+
+    away = x[:, None] - 0.5 - means
+    turned = away * factors if diagonal else np.einsum("nki,kij->nkj", away, factors)
+    roots = factors if diagonal else np.diagonal(factors, axis1=1, axis2=2)
+    joint = (np.log(roots) - 0.5 * np.log(2 * np.pi)).sum(1) - 0.5 * (turned**2).sum(2)
+    share = weights[:, None] * np.exp(joint - log_sum(joint)[:, None])
+    moved = x[:, None] - 0.5 - about
+    pairs = "nk,nkd,nkd->kd" if diagonal else "nk,nkd,nke->kde"
+    rtol = 2e-5 if single else 1e-12
+    assert_allclose(sums.log_likelihood, weights @ log_sum(joint), rtol=rtol)
+    assert_allclose(sums.mass, share.sum(0), rtol=rtol)
+    assert_allclose(sums.first, np.einsum("nk,nkd->kd", share, moved), rtol=rtol, atol=rtol * 100)
+    assert_allclose(sums.second, np.einsum(pairs, share, moved, moved), rtol=rtol, atol=rtol * 100)
+
+
+def test_a_pass_has_the_same_bits_on_any_number_of_threads():
+    x, means, _ = blobs(40_000, 2, 3)
+    fits = [
+        GaussianMixture(3, threads=n, max_iter=3, tol=0, **start(means, "full")) for n in (1, 2, 3)
+    ]
+    for fit in fits:
+        with pytest.warns(UserWarning, match="did not converge"):
+            fit.fit(x)
+
+    for other in fits[1:]:
+        assert fits[0].covariances_.tobytes() == other.covariances_.tobytes()
+        assert fits[0].lower_bounds_ == other.lower_bounds_
+        assert fits[0].score_samples(x).tobytes() == other.score_samples(x).tobytes()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whole_weights_equal_repeated_rows(form):
+    x, means, _ = blobs(300, 2, 3)
+    counts = np.random.default_rng(1).integers(0, 4, len(x))
+    given = {"tol": 1e-6, "max_iter": 200, **start(means, form)}
+    weighted = GaussianMixture(3, **given).fit(x, sample_weight=counts)
+    repeated = GaussianMixture(3, **given).fit(np.repeat(x, counts, axis=0))
+
+    assert weighted.n_iter_ == repeated.n_iter_
+    assert_allclose(weighted.covariances_, repeated.covariances_, rtol=1e-9)
+    assert_allclose(weighted.weights_, repeated.weights_, rtol=1e-9)
+    assert_allclose(weighted.score(x, sample_weight=counts), repeated.score(np.repeat(x, counts, 0)))
+    assert_allclose(weighted.bic(x, counts), repeated.bic(np.repeat(x, counts, 0)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_criteria_are_those_counted_by_hand(form):
+    x, means, _ = blobs(300, 2, 3)
+    mixture = GaussianMixture(3, **start(means, form)).fit(x)
+    joint = log_densities(x, mixture)
+    total = log_sum(joint).sum()
+    share = np.exp(joint - log_sum(joint)[:, None])
+    entropy = -(share * np.log(np.maximum(share, 1e-300))).sum()
+    parameters = 2 + 6 + {"full": 9, "tied": 3, "diag": 6, "spherical": 3}[form]
+
+    assert_allclose(mixture.aic(x), -2 * total + 2 * parameters, rtol=1e-12)
+    assert_allclose(mixture.bic(x), -2 * total + parameters * np.log(300), rtol=1e-12)
+    assert_allclose(mixture.icl(x) - mixture.bic(x), 2 * entropy, rtol=1e-7)
+
+
+def test_more_starts_find_what_one_misses():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(m, 0.05, size=(60, 2)) for m in range(6)])
+    given = {"init_params": "random", "random_state": 3, "max_iter": 200}
+    one, ten = (GaussianMixture(6, n_init=n, **given).fit(x) for n in (1, 10))
+
+    assert ten.lower_bound_ > one.lower_bound_ + 0.1
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_samples_have_the_moments_of_their_component(form):
+    x, means, _ = blobs(400, 2, 3)
+    mixture = GaussianMixture(3, random_state=4, **start(means, form)).fit(x)
+    drawn, label = mixture.sample(60_000)
+    matrices = mixture._form.matrices(mixture.covariances_, 3, 2)
+
+    assert_allclose(np.bincount(label) / 60_000, mixture.weights_, atol=0.01)
+    for k in range(3):
+        own = drawn[label == k]
+        scale = np.sqrt(np.diag(matrices[k]))
+        assert_allclose(own.mean(0) / scale, mixture.means_[k] / scale, atol=0.04)
+        assert_allclose(np.cov(own.T) / np.outer(scale, scale),
+                        matrices[k] / np.outer(scale, scale), atol=0.05)
+
+
+def test_float32_stays_float32_and_near_float64():
+    x, means, _ = blobs(3000, 2, 3)
+    given = {"max_iter": 20, "tol": 0, **start(means, "full")}
+    exact, single = GaussianMixture(3, **given), GaussianMixture(3, **given)
+    with pytest.warns(UserWarning, match="did not converge"):
+        exact.fit(x.astype(np.float32).astype(float))
+    with pytest.warns(UserWarning, match="did not converge"):
+        single.fit(x.astype(np.float32))
+
+    assert single.means_.dtype == single.covariances_.dtype == np.float32
+    assert single.score_samples(x.astype(np.float32)).dtype == np.float32
+    assert_allclose(single.lower_bounds_, exact.lower_bounds_, rtol=1e-6)
+    assert_allclose(single.covariances_, exact.covariances_, rtol=2e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("real", "offset", "rtol"), [("f4", 100, 1e-6), ("f8", 1e6, 1e-10)])
+def test_an_offset_of_the_data_costs_no_digits(form, real, offset, rtol):
+    x, means, _ = blobs(4000, 2, 2)
+    far = (x + offset).astype(real)
+    near = far.astype(float) - offset
+    given = {"max_iter": 15, "tol": 0, "reg_covar": 0}
+    fits = []
+    for data, middle in ((near, means), (far, means + offset)):
+        fit = GaussianMixture(2, **given, **(start(middle, form)))
+        with pytest.warns(UserWarning, match="did not converge"):
+            fits.append(fit.fit(data))
+    scale = np.abs(fits[0].covariances_).max()
+
+    assert_allclose(fits[1].covariances_ / scale, fits[0].covariances_ / scale, atol=rtol)
+
+
+def test_a_tight_cluster_far_from_the_start_keeps_its_digits():
+    rng = np.random.default_rng(0)
+    tight = 1e-6 * rng.normal(size=(500, 2)) + 1000
+    x = np.concatenate([tight, rng.normal(size=(500, 2)) - 1000])
+    mixture = GaussianMixture(2, covariance_type="diag", reg_covar=0, random_state=0).fit(x)
+
+    own = mixture.covariances_[mixture.predict(x[:1])[0]]
+    assert_allclose(own, tight.var(0), rtol=1e-6)
+
+
+# Beyond scikit-learn.
+
+
+@pytest.mark.parametrize("form", ["diag", "spherical"])
+def test_missing_values_are_left_out_of_the_likelihood(form):
+    x, means, _ = blobs(600, 2, 3)
+    holes = x.copy()
+    holes[np.random.default_rng(1).uniform(size=x.shape) < 0.2] = np.nan
+    mixture = GaussianMixture(3, tol=1e-9, max_iter=500, reg_covar=0, **start(means, form))
+    mixture.fit(holes)
+
+    assert np.diff(mixture.lower_bounds_).min() > -1e-13
+    variances = np.broadcast_to(mixture.covariances_.reshape(3, -1), (3, 2))
+    joint = np.log(mixture.weights_) + np.nansum(
+        -0.5 * (holes[:, None] - mixture.means_) ** 2 / variances
+        - 0.5 * np.log(2 * np.pi * variances),
+        axis=2,
+    )
+    assert_allclose(mixture.score_samples(holes), log_sum(joint), rtol=1e-10, atol=1e-12)
+    # At the maximum the means are those of the values seen, weighted by the responsibilities.
+    share = np.exp(joint - log_sum(joint)[:, None])[:, :, None] * ~np.isnan(holes)[:, None]
+    seen = (share * np.nan_to_num(holes)[:, None]).sum(0) / share.sum(0)
+    assert_allclose(mixture.means_, seen, atol=1e-3)
+    whole = GaussianMixture(3, tol=1e-9, max_iter=500, reg_covar=0, **start(means, form)).fit(x)
+    assert_allclose(mixture.means_, whole.means_, atol=0.5)
+
+
+def test_missing_values_are_refused_where_they_cannot_be_left_out():
+    x, _, _ = blobs(100, 2, 2)
+    x[3, 1] = np.nan
+    with pytest.raises(DataError, match="contains NaN.*'diag' or 'spherical'"):
+        GaussianMixture(2).fit(x)
+    x[:, 1] = np.nan
+    with pytest.raises(DataError, match=r"features \[1\] have no value"):
+        GaussianMixture(2, covariance_type="diag").fit(x)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_blocks_give_the_fit_of_the_whole(form):
+    x, means, _ = blobs(700, 2, 3)
+    whole = GaussianMixture(3, **start(means, form)).fit(x)
+    cut = GaussianMixture(3, **start(means, form)).fit_blocks([x[:300], x[300:310], x[310:]])
+
+    assert cut.n_iter_ == whole.n_iter_
+    assert_allclose(cut.covariances_, whole.covariances_, rtol=1e-10)
+    assert_allclose(cut.lower_bounds_, whole.lower_bounds_, rtol=1e-12)
+
+
+def test_blocks_may_come_from_a_function_but_not_from_a_spent_iterator():
+    x, _, _ = blobs(600, 2, 3)
+    mixture = GaussianMixture(3, random_state=0)
+    mixture.fit_blocks(lambda: (x[n : n + 200] for n in range(0, 600, 200)))
+    assert mixture.score(x) > GaussianMixture(3, random_state=0).fit(x).score(x) - 0.01
+    with pytest.raises(ConfigError, match="read only once"):
+        mixture.fit_blocks(block for block in [x])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_learning_from_a_stream_comes_near_the_batch_fit(form):
+    x, means, _ = blobs(12_000, 2, 3)
+    batch = GaussianMixture(3, tol=1e-6, max_iter=300, **start(means, form)).fit(x)
+    stream = GaussianMixture(3, **start(means, form))
+    scores = []
+    for first in range(0, len(x), 500):
+        stream.partial_fit(x[first : first + 500])
+        scores.append(stream.score(x))
+
+    assert scores[-1] > batch.score(x) - 0.01
+    assert scores[-1] > scores[0]
+    assert_allclose(stream.weights_.sum(), 1)
+
+
+def test_a_stream_follows_what_changes():
+    rng = np.random.default_rng(0)
+    mixture = GaussianMixture(1, random_state=0)
+    for level in (0.0, 5.0):
+        for _ in range(40):
+            mixture.partial_fit(rng.normal(level, 1, size=(200, 2)))
+
+    assert_allclose(mixture.means_, 5, atol=1)
+
+
+def test_marginal_and_condition_follow_from_the_joint_density():
+    x, means, _ = blobs(600, 2, 3)
+    mixture = GaussianMixture(3, **start(means, "full")).fit(x)
+    first = mixture.marginal([1])
+    given = mixture.condition([1], [0.7])
+    at = np.linspace(-3, 3, 7)[:, None]
+
+    joint = mixture.score_samples(np.column_stack([at, np.full(7, 0.7)]))
+    assert_allclose(given.score_samples(at), joint - first.score_samples([[0.7]]), rtol=1e-9)
+    grid = np.linspace(-60, 60, 200_001)
+    density = np.exp(mixture.score_samples(np.column_stack([grid, np.full(len(grid), 0.7)])))
+    assert_allclose(np.log(np.trapezoid(density, grid)), first.score_samples([[0.7]])[0], rtol=1e-6)
+
+
+def test_condition_says_what_it_cannot_take():
+    mixture = GaussianMixture.from_parameters([1.0], [[0.0, 0]], [np.eye(2)])
+    for features, values, message in (
+        ([0, 1], [1, 2], "nothing is left"),
+        ([2], [1], "0 to 1"),
+        ([0, 0], [1, 2], "twice"),
+        ([0], [1, 2], "1 finite numbers"),
+        ([0.5], [1], "indices"),
+    ):
+        with pytest.raises((ConfigError, DataError), match=message):
+            mixture.condition(features, values)
+
+
+def test_pruning_drops_the_light_and_merging_joins_the_near():
+    mixture = GaussianMixture.from_parameters(
+        [0.5, 0.3, 0.1999, 0.0001],
+        [[0.0, 0], [0.2, 0], [9, 9], [5, 5]],
+        np.stack([np.eye(2)] * 4),
+    )
+    pruned = mixture.pruned(0.01)
+    assert_allclose(pruned.means_, mixture.means_[:3])
+    assert_allclose(pruned.weights_.sum(), 1)
+    merged = pruned.merged(2)
+    order = np.argsort(merged.means_[:, 0])
+    assert_allclose(merged.means_[order], [[0.075, 0], [9, 9]], atol=1e-12)
+    # Moments of the pair: between-variance w1 w2 / w^2 times the squared distance.
+    assert_allclose(merged.covariances_[order][0], [[1 + 0.234375 * 0.04, 0], [0, 1]], atol=1e-12)
+    with pytest.raises(ConfigError, match="heaviest"):
+        mixture.pruned(0.6)
+
+
+def test_sizes_are_counted_three_ways():
+    mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [10.0]], [1.0, 1.0], "spherical")
+    x = np.array([[0.0]] * 3 + [[10.0]] + [[5.0]] * 2)
+    sizes = mixture.cluster_sizes(x)
+
+    assert_allclose(sizes.mass, [4, 2])
+    assert_allclose(sizes.effective, [16 / 3.5, 4 / 1.5])
+    assert sizes.assigned.sum() == 6
+
+
+def test_anomalies_are_beyond_the_quantile_of_the_training_data():
+    x, means, _ = blobs(1000, 2, 3)
+    mixture = GaussianMixture(3, **start(means, "full")).fit(x).calibrate_anomaly(x, 0.95)
+
+    assert mixture.is_anomaly(x).mean() == pytest.approx(0.05, abs=0.002)
+    assert mixture.is_anomaly([[100.0, 100.0]]).all()
+    assert_allclose(mixture.anomaly_score(x), -mixture.score_samples(x))
+    with pytest.raises(ConfigError, match="calibrate_anomaly"):
+        GaussianMixture(1).fit(x).is_anomaly(x)
+
+
+def test_a_whitened_start_finds_what_stretching_hides():
+    rng = np.random.default_rng(2)
+    label = np.repeat([0, 1], 400)
+    x = np.column_stack([rng.normal(scale=100, size=800), label * 6 + rng.normal(size=800)])
+    fits = {}
+    for method in ("kmeans", "whitened"):
+        fit = GaussianMixture(2, covariance_type="tied", init_params=method, random_state=0).fit(x)
+        agree = (fit.predict(x) == label).mean()
+        fits[method] = max(agree, 1 - agree)
+
+    assert fits["whitened"] > 0.99
+    assert fits["kmeans"] < 0.7
+
+
+def test_a_callback_sees_every_iteration():
+    x, means, _ = blobs(300, 2, 3)
+    seen: list[Progress] = []
+    mixture = GaussianMixture(3, **start(means, "full")).fit(x, callback=seen.append)
+
+    assert [s.lower_bound for s in seen] == mixture.lower_bounds_
+    assert [s.iteration for s in seen] == list(range(1, mixture.n_iter_ + 1))
+    assert seen[-1].change < mixture.tol
+
+
+def test_a_warm_start_goes_on_where_the_last_fit_stopped():
+    x, means, _ = blobs(500, 2, 3)
+    mixture = GaussianMixture(3, warm_start=True, max_iter=1, tol=0, **start(means, "full"))
+    bounds = []
+    for _ in range(6):
+        with pytest.warns(UserWarning, match="did not converge"):
+            bounds += mixture.fit(x).lower_bounds_
+    straight = GaussianMixture(3, max_iter=6, tol=0, **start(means, "full"))
+    with pytest.warns(UserWarning, match="did not converge"):
+        straight.fit(x)
+
+    assert_allclose(bounds, straight.lower_bounds_, rtol=1e-12)
+
+
+def test_a_mixture_of_given_parameters_can_be_asked():
+    mixture = GaussianMixture.from_parameters([0.3, 0.7], [[0.0], [4.0]], [[1.0], [4.0]], "diag")
+    expected = 0.3 * np.exp(-0.5) / np.sqrt(2 * np.pi) + 0.7 * np.exp(-9 / 8) / np.sqrt(8 * np.pi)
+
+    assert_allclose(mixture.score_samples([[1.0]]), np.log(expected))
+    for weights, means, covariances, message in (
+        ([0.3, 0.6], [[0.0], [4.0]], [[1.0], [4.0]], "normalized"),
+        ([0.3, 0.7], [0.0, 4.0], [[1.0], [4.0]], "n_components, n_features"),
+        ([0.3, 0.7], [[0.0], [4.0]], [[1.0], [-4.0]], "positive"),
+        ([1.0], [[0.0], [4.0]], [[1.0], [4.0]], "shape"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            GaussianMixture.from_parameters(weights, means, covariances, "diag")
+
+
+# Ill-posed data: the right answer, or an error that says what to do.
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scale", [1e-150, 1e-20, 1e20, 1e150])
+def test_any_scale_gives_the_same_fit(form, scale):
+    x, _, _ = blobs(300, 2, 2)
+    given = {"covariance_type": form, "reg_covar": 0, "random_state": 0}
+    plain, scaled = GaussianMixture(2, **given).fit(x), GaussianMixture(2, **given).fit(x * scale)
+
+    assert_allclose(scaled.means_ / scale, plain.means_, rtol=1e-9)
+    assert_allclose(scaled.score(x * scale) + 2 * np.log(scale), plain.score(x), rtol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_float32_beyond_its_squares_is_computed_in_float64(scale):
+    x, _, _ = blobs(300, 2, 2)
+    mixture = GaussianMixture(2, reg_covar=0, random_state=0).fit((x * scale).astype(np.float32))
+
+    assert mixture.covariances_.dtype == float
+    assert_allclose(mixture.means_ / scale,
+                    GaussianMixture(2, reg_covar=0, random_state=0).fit(x).means_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("what", ["duplicates", "constant", "one point", "K = N", "all alike"])
+@pytest.mark.filterwarnings("ignore")
+def test_degenerate_data_end_in_finite_parameters(form, what):
+    x, _, _ = blobs(40, 2, 2)
+    data, k = {
+        "duplicates": (np.repeat(x[:3], 30, axis=0), 3),
+        "constant": (np.column_stack([x[:, 0], np.full(40, 7.0)]), 2),
+        "one point": (np.vstack([x, [[90.0, 90.0]]]), 2),
+        "K = N": (x, 40),
+        "all alike": (np.ones((50, 2)), 2),
+    }[what]
+    mixture = GaussianMixture(k, covariance_type=form, random_state=0).fit(data)
+
+    for name in ("weights_", "means_", "covariances_", "precisions_", "lower_bound_"):
+        assert np.isfinite(getattr(mixture, name)).all()
+    assert_allclose(mixture.weights_.sum(), 1)
+    assert_allclose(mixture.predict_proba(data).sum(1), 1)
+
+
+def test_what_collapsed_or_died_is_reported():
+    x, _, _ = blobs(200, 2, 1)
+    with pytest.warns(MixtureWarning, match="collapsed onto single points"):
+        GaussianMixture(2, random_state=0).fit(np.vstack([x, [[500.0, 500.0]]]))
+    with pytest.warns(MixtureWarning, match="have no samples left"):
+        GaussianMixture(2, random_state=0).fit(np.ones((50, 2)))
+    with pytest.warns(MixtureWarning, match="reg_covar=1e-06 is more than the variance"):
+        GaussianMixture(1).fit(x * 1e-5)
+    with pytest.raises(DataError, match="ill-defined empirical covariance"):
+        GaussianMixture(2, reg_covar=0).fit(np.ones((50, 2)))
+
+
+def test_many_features_for_few_samples_bring_advice():
+    x = np.random.default_rng(0).normal(size=(80, 10))
+    with pytest.warns(MixtureWarning, match="131 parameters, for 80 samples.*'tied'"):
+        GaussianMixture(2, random_state=0).fit(x)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.ones((3, 2)), "Expected n_samples >= n_components but got n_components = 4"),
+        (np.ones((1, 2)), "1 sample"),
+        (np.ones((0, 2)), "0 sample"),
+        (np.ones((5, 0)), r"0 feature\(s\)"),
+        (np.ones(5), "Expected 2D array, got 1D.*Reshape"),
+        (np.ones((5, 2, 2)), "got 3D"),
+        ([["a", "b"]] * 5, "must hold numbers"),
+        (np.ones((5, 2)) * 1j, "Complex data not supported"),
+        ([[1.0, np.inf]] * 5, "infinity"),
+    ],
+)
+def test_data_that_cannot_be_fitted_say_why(data, message):
+    with pytest.raises(DataError, match=message):
+        GaussianMixture(4).fit(data)
+
+
+def test_any_layout_and_type_of_input_is_read():
+    x = np.rint(blobs(300, 2, 2)[0] * 10)
+    expected = GaussianMixture(2, random_state=0).fit(x).means_
+    locked = x.copy()
+    locked.flags.writeable = False
+    for given in (np.asfortranarray(x), locked, np.repeat(x, 2, 0)[::2], x.astype(int), x.tolist()):
+        assert_array_equal(GaussianMixture(2, random_state=0).fit(given).means_, expected)
+
+
+def test_samples_that_no_component_explains_have_shares_not_nan():
+    mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [1.0]], [1.0, 1.0], "spherical")
+
+    assert_array_equal(mixture.predict_proba([[1e200]]), [[0.5, 0.5]])
+    assert mixture.score_samples([[1e200]])[0] == -np.inf
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"n_components": 0}, "'n_components' parameter of GaussianMixture must be an int"),
+        ({"covariance_type": "round"}, "'diag', 'full', 'spherical', 'tied'"),
+        ({"tol": -1}, "'tol'"),
+        ({"reg_covar": -1}, "'reg_covar'"),
+        ({"max_iter": 1.5}, "'max_iter'"),
+        ({"n_init": 0}, "'n_init'"),
+        ({"init_params": "luck"}, "'init_params'"),
+        ({"random_state": "x"}, "random_state"),
+        ({"weights_init": [0.5, 0.6]}, "normalized"),
+        ({"means_init": [[0.0]]}, "'means' should have the shape"),
+        ({"precisions_init": -np.ones((2, 2, 2))}, "positive-definite"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(params, message):
+    with pytest.raises(ConfigError, match=message):
+        GaussianMixture(**{"n_components": 2, **params}).fit(np.ones((9, 2)))
+
+
+def test_nothing_can_be_asked_before_fit():
+    with pytest.raises(NotFittedError, match="This GaussianMixture instance is not fitted yet"):
+        GaussianMixture().predict(np.ones((3, 2)))
+    mixture = GaussianMixture(random_state=0).fit(blobs(50, 2, 1)[0])
+    with pytest.raises(DataError, match="X has 3 features, but GaussianMixture is expecting 2"):
+        mixture.predict(np.ones((3, 3)))
