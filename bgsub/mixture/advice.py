@@ -40,10 +40,11 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
     matrices = mixture._form.matrices(covariances, *mixture.means_.shape)
     variances = np.diagonal(matrices, axis1=1, axis2=2)
     if not mixture._form.shared:
-        _collapse(variances, data, mixture.reg_covar)
+        rounding = np.finfo(data.real).eps * np.asarray(mixture.means_, float)
+        _collapse(variances, rounding**2, data, mixture.reg_covar)
     weights = np.asarray(mixture.weights_, float)
     empty = np.flatnonzero(weights * data.mass < 1e-8)
-    if empty.size:
+    if empty.size and not mixture._spare:
         _advise(
             f"components {empty.tolist()} have no samples left (weight below 1e-8 / n_samples) and "
             "stay where they were: lower n_components, drop them with pruned(), or start "
@@ -51,12 +52,12 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
         )
 
 
-def _collapse(variances: Any, data: Samples, floor: float) -> None:
+def _collapse(variances: Any, rounding: Any, data: Samples, floor: float) -> None:
     """Of components whose variances are the floor, or the rounding of the samples."""
-    if (variances > 1.01 * floor).all() and variances.min() > 1e-12 * variances.max():
+    held = variances <= np.maximum(1.01 * floor, 4 * rounding)
+    if not held.any():
         return
     _, overall = data.moments(diagonal=True)
-    held = variances <= np.maximum(1.01 * floor, 1e-14 * overall)
     low = np.flatnonzero((overall > 0) & (overall < floor))
     if low.size:
         _advise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +42,8 @@ class Mixture(Estimator, Generic[State]):
 
     _kind = "density_estimator"
     _learnt = "precisions_cholesky_"
+    _spare: ClassVar[bool]
+    """Whether components without samples are as it should be."""
 
     n_components: int
     covariance_type: str

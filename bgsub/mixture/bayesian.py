@@ -279,6 +279,8 @@ covariance_prior_
     (2, 2)
     """
 
+    _spare = True
+
     def __init__(
         self,
         *,

@@ -97,6 +97,8 @@ class GaussianMixture(Mixture[Components]):
     array([1, 0])
     """
 
+    _spare = False
+
     def __init__(
         self,
         n_components: int = 1,

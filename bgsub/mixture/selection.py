@@ -168,7 +168,7 @@ def select_components(
     step = 1 + len(cuts)
     for n in range(len(covariance_types)):
         mixtures, rows = done[n * step]
-        scores = np.array(done[n * step + 1 : (n + 1) * step]).reshape(len(cuts), -1)
+        scores = np.array(done[n * step + 1 : (n + 1) * step])
         fitted += mixtures
         for k, row in enumerate(rows):
             if cuts:

@@ -1,0 +1,102 @@
+"""Choosing the number of components, and the benchmark."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.testing import assert_allclose
+
+from bgsub.errors import ConfigError
+from bgsub.mixture import GaussianMixture, benchmark, select_components
+
+X = np.random.default_rng(0).normal(size=(600, 2)) + np.repeat([[0, 0], [7, 0], [0, 8]], 200, 0)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl", "cv"])
+def test_the_true_number_is_chosen(criterion):
+    found = select_components(X, range(1, 6), criterion, covariance_types=("spherical",))
+
+    if criterion in ("bic", "icl"):
+        assert found.best.n_components == 3
+    assert 3 <= found.best.n_components <= 5
+    assert found.mixture.n_components == found.best.n_components
+    assert_allclose(found.mixture.score(X), found.best.log_likelihood)
+    if criterion == "cv":
+        by_hand = [row.cv for row in found.table]
+        assert by_hand[2] > by_hand[1] + 0.1
+        assert found.best.cv_error > 0
+
+
+def test_the_true_form_is_chosen():
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.normal(0, 1, (300, 2)), rng.normal(8, 3, (300, 2))])
+    found = select_components(x, [1, 2, 3], covariance_types=("full", "tied", "diag", "spherical"))
+
+    assert found.best[:2] == (2, "spherical")
+    assert len(found.table) == 12
+    assert_allclose(found.best.bic, found.mixture.bic(x))
+    plain = GaussianMixture(2, covariance_type="spherical", random_state=0).fit(x)
+    assert found.best.bic <= plain.bic(x) + 1e-6
+
+
+def test_more_components_never_fit_worse():
+    found = select_components(X, range(1, 8), max_iter=3000, tol=1e-6)
+    likelihoods = [row.log_likelihood for row in found.table]
+
+    assert np.diff(likelihoods).min() > -1e-6
+
+
+def test_jobs_side_by_side_give_the_same_table():
+    given = {"components": [2, 3], "criterion": "cv", "folds": 3, "covariance_types": ("diag",)}
+    assert select_components(X, **given).table == select_components(X, n_jobs=3, **given).table
+
+
+def test_a_table_is_printed_and_a_curve_drawn():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    found = select_components(X, [1, 2, 3])
+    axes = found.plot()
+
+    assert_allclose(axes.lines[0].get_ydata(), [row.bic for row in found.table])
+    assert str(found).count("<- best") == 1
+    assert len(str(found).splitlines()) == 4
+    matplotlib.pyplot.close(axes.figure)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"components": []}, "components must be"),
+        ({"criterion": "luck"}, "criterion must be one of bic"),
+        ({"covariance_types": ("round",)}, "covariance_types must be of full"),
+        ({"folds": 1}, "folds at least 2"),
+    ],
+)
+def test_what_it_refuses(given, message):
+    with pytest.raises(ConfigError, match=message):
+        select_components(X, **given)
+
+
+def test_the_benchmark_compares_equal_fits(monkeypatch, tmp_path):
+    pytest.importorskip("sklearn")
+    from bgsub.cli import main
+
+    small = (
+        benchmark.Case("mixture", 2000, 2, 3, "diag"),
+        benchmark.Case("bayesian", 2000, 2, 3, "diag"),
+        benchmark.Case("kmeans", 2000, 2, 3),
+    )
+    monkeypatch.setattr(benchmark, "CASES", small)
+    path = tmp_path / "bench.json"
+    done = CliRunner().invoke(
+        main, ["bench", "mixture", "--repeats", "1", "--no-converge", "--json", str(path)]
+    )
+
+    assert done.exit_code == 0, done.output
+    rows = json.loads(path.read_text())["cases"]
+    assert [row["case"].split()[0] for row in rows] == ["mixture", "bayesian", "kmeans"]
+    assert max(row["likelihood_error"] for row in rows) < 1e-10
+    missing = CliRunner().invoke(main, ["bench", "mixture", "--only", "zzz", "--no-converge"])
+    assert missing.exit_code == 2
+    assert "no case has 'zzz'" in missing.output
