@@ -246,7 +246,7 @@ class _Work:
 
 def _split(mixture: GaussianMixture, count: int) -> dict[str, NDArray[np.float64]]:
     """Where `count` components start: those of a smaller mixture, the widest split in two."""
-    weights, means, matrices = mixture._matrices()
+    weights, means, matrices = (part.copy() for part in mixture._matrices())
     precisions = np.asarray(mixture.precisions_, float)
     while len(weights) < count:
         widest = int(np.argmax(weights * np.trace(matrices, axis1=1, axis2=2)))
