@@ -140,30 +140,47 @@ POLYNOMIALS = {
 }
 
 # x[i, n]: feature i of point n, relative to the centre; points past the end are at the centre.
+# The rows come as one flat array and the count is a constant in full blocks: only then does the
+# compiler turn them with vector instructions.
 BLOCK = """
-@njit(**STEP)
-def turn(rows, center, x, seen):
-    size = rows.shape[0]
 %if features
+@njit(**STEP)
+def scatter(flat, count, center, x):
     %c m#c = center[#c]
-    for n in range(size):
-        %c x[#c, n] = rows[n, #c] - m#c
+    %c x#c = x[#c]
+    for n in range(count):
+        %c x#c[n] = flat[n * D + #c] - m#c
 %else
-    for n in range(size):
-        for i in range(rows.shape[1]):
+@njit(**STEP)
+def scatter(flat, count, features, center, x, seen):
+    for i in range(features):
+        m = center[i]
+        for n in range(count):
 %if missing
-            value = rows[n, i] - center[i]
+            value = flat[n * features + i] - m
             known = value == value
             x[i, n] = value if known else ZERO
             seen[i, n] = ONE if known else ZERO
 %else
-            x[i, n] = rows[n, i] - center[i]
+            x[i, n] = flat[n * features + i] - m
 %end
 %end
+
+
+@njit(**STEP)
+def turn(flat, size, features, center, x, seen):
     if size < LANES:
         for i in range(x.shape[0]):
-            for n in range(size, LANES):
+            for n in range(LANES):
                 x[i, n] = ZERO
+%if features
+    if size == LANES:
+        scatter(flat, LANES, center, x)
+    else:
+        scatter(flat, size, center, x)
+%else
+    scatter(flat, size, features, center, x, seen)
+%end
 """
 
 # Log density of each point under component k, into q[k]; the largest so far, into top. Precision
@@ -403,6 +420,8 @@ def run(
     totals, masses, firsts, seconds, logs, shares, labels,
 ):
     components, width = mean.shape
+    features = rows.shape[1]
+    flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((width if MISSING else 0, LANES), REAL)
     away = np.zeros((width if TILED else 0, LANES), REAL)
@@ -420,7 +439,7 @@ def run(
             # Views begin at 0, so the compiler knows that no index is negative: a negative one
             # would count from the end, and such loops do not become vectors.
             weight = weights[start:last]
-            turn(rows[start:last], center, x, seen)
+            turn(flat[start * features : last * features], size, features, center, x, seen)
             if given.size:
                 block = given[start:last]
                 for n in range(size):

@@ -100,6 +100,7 @@ def squared_distances(k, x, centers, away):
 def assign(rows, weights, center, centers, half, chunk, begin, end, labels, moved, masses, firsts):
     count, width = centers.shape
     features = rows.shape[1]
+    flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
     score = np.zeros(LANES, REAL)
@@ -110,7 +111,9 @@ def assign(rows, weights, center, centers, half, chunk, begin, end, labels, move
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
-            turn(rows[start : start + size], center, x, seen)
+            turn(
+                flat[start * features : (start + size) * features], size, features, center, x, seen
+            )
             for n in range(LANES):
                 best[n] = LARGEST
                 near[n] = ZERO
@@ -156,6 +159,8 @@ def assign(rows, weights, center, centers, half, chunk, begin, end, labels, move
 )
 def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest, potentials):
     width = candidates.shape[1]
+    features = rows.shape[1]
+    flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
     away = np.zeros(LANES, REAL)
@@ -164,7 +169,9 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
-            turn(rows[start : start + size], center, x, seen)
+            turn(
+                flat[start * features : (start + size) * features], size, features, center, x, seen
+            )
             own, weight = closest[start : start + size], weights[start : start + size]
             for n in range(own.size):
                 nearest[n] = own[n]
