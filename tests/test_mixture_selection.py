@@ -1,6 +1,8 @@
 """Choosing the number of components, and the benchmark."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +40,7 @@ def test_the_true_form_is_chosen():
     assert_allclose(found.best.bic, found.mixture.bic(x))
     plain = GaussianMixture(2, covariance_type="spherical", random_state=0).fit(x)
     assert found.best.bic <= plain.bic(x) + 1e-6
+    assert_allclose(found.table[0].bic, GaussianMixture(1).fit(x).bic(x))
 
 
 def test_more_components_never_fit_worse():
@@ -100,3 +103,42 @@ def test_the_benchmark_compares_equal_fits(monkeypatch, tmp_path):
     missing = CliRunner().invoke(main, ["bench", "mixture", "--only", "zzz", "--no-converge"])
     assert missing.exit_code == 2
     assert "no case has 'zzz'" in missing.output
+
+
+PAGE = Path(benchmark.__file__).parent / "README.md"
+
+
+def test_the_code_of_the_page_runs(tmp_path):
+    """Each example of the narrative page, in order, in one namespace."""
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    rng = np.random.default_rng(0)
+    files = [tmp_path / "a.npy", tmp_path / "b.npy"]
+    for path in files:
+        np.save(path, rng.normal(size=(100, 2)))
+    holes = rng.normal(size=(100, 2))
+    holes[3, 1] = np.nan
+    names = {
+        "w": np.ones(800),
+        "batch": rng.normal(size=(100, 2)),
+        "files": files,
+        "x_with_nan": holes,
+        "weights": [0.5, 0.5],
+        "means": [[0.0, 0], [5, 5]],
+        "covariances": np.stack([np.eye(2)] * 2),
+    }
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(blocks) == 5
+    for block in blocks:
+        exec(compile(block, str(PAGE), "exec"), names)
+    matplotlib.pyplot.close("all")
+
+    assert names["found"].best.n_components == 2
+    assert len(names["bayesian"].as_gaussian_mixture(0.02).weights_) == 2
+
+
+def test_the_pictures_of_the_page_exist():
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", PAGE.read_text())
+
+    assert len(pictures) == 5
+    assert all((PAGE.parent / name).stat().st_size < 150_000 for name in pictures)
