@@ -257,6 +257,43 @@ def test_a_tight_cluster_far_from_the_start_keeps_its_digits():
     assert_allclose(own, tight.var(0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_first_step_from_far_away_keeps_its_digits(form):
+    x = 1e-3 * np.random.default_rng(0).normal(size=(500, 2))
+    given = {**start(np.array([[1000.0, -1000.0]]), form), "reg_covar": 0, "max_iter": 1}
+    with pytest.warns(UserWarning, match="did not converge"):
+        mixture = GaussianMixture(1, **given).fit(x)
+    away = x - x.mean(0)
+    matrix = mixture._form.matrices(mixture.covariances_, 1, 2)[0]
+
+    assert_allclose(np.trace(matrix), (away**2).mean(0).sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("form", ["full", "diag", "spherical"])
+def test_a_component_without_samples_keeps_its_shape(form):
+    x, means, _ = blobs(300, 2, 2)
+    given = start(np.vstack([means, [[1e6, 1e6]]]), form)
+    mixture = GaussianMixture(3, **given)
+    with pytest.warns(MixtureWarning, match=r"components \[2\] have no samples left"):
+        mixture.fit(x)
+
+    assert_allclose(mixture._form.matrices(mixture.covariances_, 3, 2)[2], np.eye(2))
+    assert mixture.weights_[2] < 1e-12
+
+
+@pytest.mark.parametrize("form", ["diag", "spherical"])
+def test_a_collapse_without_a_floor_ends_at_the_rounding_of_the_samples(form):
+    x, _, _ = blobs(100, 2, 1)
+    x = np.vstack([x, [[300.0, 200.0]]])
+    mixture = GaussianMixture(2, covariance_type=form, reg_covar=0, random_state=0)
+    with pytest.warns(MixtureWarning, match="collapsed onto single points"):
+        mixture.fit(x)
+
+    assert 0 < mixture.covariances_.min() < 1e-25
+    assert np.isfinite(mixture.lower_bound_)
+    assert_allclose(mixture.predict_proba(x).sum(1), 1)
+
+
 # Beyond scikit-learn.
 
 
