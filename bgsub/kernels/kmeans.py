@@ -40,7 +40,8 @@ import numpy as np
 from numba import njit, types
 
 REAL = np.{real}
-ZERO, HALF, TWO, LARGEST = REAL(0), REAL(0.5), REAL(2), REAL(np.finfo(REAL).max)
+ZERO, ONE, TWO, THREE = REAL(0), REAL(1), REAL(2), REAL(3)
+LARGEST = REAL(np.finfo(REAL).max)
 LANES = 128
 D = {features}
 COMMON = dict(nogil=True, error_model="numpy")
@@ -54,21 +55,34 @@ LABELS = types.Array(types.int32, 1, "C")
 
 STEPS = """
 @njit(**STEP)
-def scores(k, x, centers, half, score):
+def nearest_of_four(k, x, centers, half, score, best, near):
+    %k h#k = half[k + #k]
+    first = REAL(k)
 %if features
-    %c m#c = centers[k, #c]
-    h = half[k]
-    for n in range(LANES):
-        score[n] = h - sum{c: x[#c, n] * m#c}
+    %kc m#k_#c = centers[k + #k, #c]
 %else
-    h = half[k]
-    for n in range(LANES):
-        score[n] = h
-    for i in range(0, x.shape[0], 4):
-        %c m#c = centers[k, i + #c]
+    %k score[#k] = h#k
+    for i in range(x.shape[0]):
+        %k m#k = centers[k + #k, i]
         for n in range(LANES):
-            score[n] -= sum{c: x[i + #c, n] * m#c}
+            v = x[i, n]
+            %k score[#k, n] -= v * m#k
 %end
+    for n in range(LANES):
+%if features
+        %c v#c = x[#c, n]
+        %k s#k = h#k - sum{c: v#c * m#k_#c}
+%else
+        %k s#k = score[#k, n]
+%end
+        c1, c3 = s1 < s0, s3 < s2
+        low, high = s1 if c1 else s0, s3 if c3 else s2
+        i, j = ONE if c1 else ZERO, THREE if c3 else TWO
+        c = high < low
+        low, i = high if c else low, j if c else i
+        c = low < best[n]
+        best[n] = low if c else best[n]
+        near[n] = first + i if c else near[n]
 
 
 @njit(**STEP)
@@ -94,16 +108,19 @@ def squared_distances(k, x, centers, away):
         ROWS, WEIGHTS, VECTOR, MATRIX, VECTOR, types.int64, types.int64, types.int64,
         LABELS, types.Array(types.int64, 1, "C"),
         types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C"),
+        types.Array(types.float64, 1, "C"),
     ),
     cache=True, **OPTIONS
 )
-def assign(rows, weights, center, centers, half, chunk, begin, end, labels, moved, masses, firsts):
+def assign(
+    rows, weights, center, centers, half, chunk, begin, end, labels, moved, masses, firsts, inertia
+):
     count, width = centers.shape
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
-    score = np.zeros(LANES, REAL)
+    score = np.zeros((4, LANES), REAL)
     best = np.zeros(LANES, REAL)
     near = np.zeros(LANES, REAL)
     for part in range(begin, end):
@@ -117,37 +134,40 @@ def assign(rows, weights, center, centers, half, chunk, begin, end, labels, move
             for n in range(LANES):
                 best[n] = LARGEST
                 near[n] = ZERO
-            for k in range(count):
-                scores(k, x, centers, half, score)
-                label = REAL(k)
-                for n in range(LANES):
-                    closer = score[n] < best[n]
-                    best[n] = score[n] if closer else best[n]
-                    near[n] = label if closer else near[n]
-            changed = 0
+            for k in range(0, count, 4):
+                nearest_of_four(k, x, centers, half, score, best, near)
             own, weight = labels[start : start + size], weights[start : start + size]
+            changed = 0
             for n in range(own.size):
-                k = np.int32(near[n])
-                changed += own[n] != k
-                own[n] = k
-            moved[part] += changed
+                changed += own[n] != np.int32(near[n])
+            # Sums follow the samples that change their cluster, which soon are few.
+            if changed:
+                moved[part] += changed
+                for n in range(own.size):
+                    old, new = own[n], np.int32(near[n])
+                    if old != new:
+                        own[n] = new
+                        w = np.float64(weight[n]) if weight.size else 1.0
+                        mass[new] += w
+                        for i in range(features):
+                            first[new, i] += w * x[i, n]
+                        if old >= 0:
+                            mass[old] -= w
+                            for i in range(features):
+                                first[old, i] -= w * x[i, n]
+            for n in range(LANES):
+                best[n] *= TWO
+            for i in range(width):
+                for n in range(LANES):
+                    best[n] += x[i, n] * x[i, n]
+            total = ZERO
             if weight.size:
                 for n in range(weight.size):
-                    k = own[n]
-                    w = np.float64(weight[n])
-                    mass[k] += w
-                    for i in range(features):
-                        first[k, i] += w * x[i, n]
+                    total += weight[n] * best[n]
             else:
-                for n in range(own.size):
-                    k = own[n]
-                    mass[k] += 1.0
-%if features
-                    %c first[k, #c] += x[#c, n]
-%else
-                    for i in range(features):
-                        first[k, i] += x[i, n]
-%end
+                for n in range(size):
+                    total += best[n]
+            inertia[part] += total
 
 
 @njit(
@@ -202,7 +222,7 @@ def text(variant: Variant) -> str:
     real = (SINGLE if variant.single else DOUBLE)["real"]
     header = HEADER.format(variant=variant, real=real, features=variant.features)
     written_out = variant.features or TILE
-    body = "\n\n".join(expand(part, variant._asdict(), 1, written_out) for part in (BLOCK, STEPS))
+    body = "\n\n".join(expand(part, variant._asdict(), 4, written_out) for part in (BLOCK, STEPS))
     return header.lstrip("\n") + "\n\n" + body
 
 
@@ -213,14 +233,14 @@ def load(variant: Variant) -> ModuleType:
 
 
 class Assignment(NamedTuple):
-    """One round of Lloyd's."""
+    """What rounds of Lloyd's leave behind; each round brings it up to date."""
 
-    moved: int
-    """Samples that changed their cluster."""
+    labels: NDArray[np.int32]
+    """(samples,), -1 before the first round."""
     mass: NDArray[np.float64]
-    """(clusters,) weight of its samples."""
+    """(chunks, clusters) weight of their samples."""
     first: NDArray[np.float64]
-    """(clusters, features) sum of them, relative to the data's centre."""
+    """(chunks, clusters, features) sum of them, relative to the data's centre."""
 
 
 class _Cut(NamedTuple):
@@ -245,17 +265,35 @@ class _Cut(NamedTuple):
         return np.ascontiguousarray(np.pad(array, pad), rows.values.dtype)
 
 
+def unassigned(rows: Rows, clusters: int) -> Assignment:
+    """Before the first round."""
+    samples, features = rows.values.shape
+    padded, chunks = -(-clusters // 4) * 4, _Cut.of(rows).chunks
+    return Assignment(
+        np.full(samples, -1, np.int32),
+        np.zeros((chunks, padded)),
+        np.zeros((chunks, padded, features)),
+    )
+
+
 def assign(
-    rows: Rows, centers: NDArray[np.float64], labels: NDArray[np.int32], workers: int
-) -> Assignment:
-    """Send every sample to its nearest centre, in place in `labels` (samples,)."""
+    rows: Rows, centers: NDArray[np.float64], known: Assignment, workers: int
+) -> tuple[int, float]:
+    """Send every sample to its nearest centre, in place in `known`.
+
+    Returns
+    -------
+    moved, inertia
+        Samples that changed their cluster, and the sum of squared distances times weights.
+    """
     cut = _Cut.of(rows)
-    count, features = centers.shape
     padded = cut.padded(rows, centers)
-    half = (0.5 * (padded.astype(np.float64) ** 2).sum(1)).astype(padded.dtype)
+    extra = -len(centers) % 4
+    half = 0.5 * (padded.astype(np.float64) ** 2).sum(1)
+    half = np.append(half, np.full(extra, np.finfo(padded.dtype).max)).astype(padded.dtype)
+    padded = np.concatenate([padded, np.zeros((extra, cut.width), padded.dtype)])
     center = cut.padded(rows, rows.center)
-    moved = np.zeros(cut.chunks, np.int64)
-    masses, firsts = np.zeros((cut.chunks, count)), np.zeros((cut.chunks, count, features))
+    moved, inertia = np.zeros(cut.chunks, np.int64), np.zeros(cut.chunks)
 
     def work(first: int, last: int) -> None:
         cut.kernels.assign(
@@ -267,14 +305,15 @@ def assign(
             cut.chunk,
             first,
             last,
-            labels,
+            known.labels,
             moved,
-            masses,
-            firsts,
+            known.mass,
+            known.first,
+            inertia,
         )
 
     threads.split(work, cut.chunks, workers)
-    return Assignment(int(moved.sum()), masses.sum(0), firsts.sum(0))
+    return int(moved.sum()), float(inertia.sum())
 
 
 def potentials(

@@ -98,35 +98,35 @@ def lloyd(
 ) -> Clusters:
     """Lloyd's rounds until no sample moves, or the centres move by less than `tol` (squared)."""
     workers = passes.worth_waking(rows, len(centers), threads)
-    labels = np.full(len(rows.values), -1, np.int32)
+    known = kernel.unassigned(rows, len(centers))
     strict = converged = False
-    rounds = 0
+    rounds, inertia = 0, 0.0
     while rounds < max_iter and not converged:
         rounds += 1
-        found = kernel.assign(rows, centers, labels, workers)
+        moved, inertia = kernel.assign(rows, centers, known, workers)
         old = centers
-        centers = _means(rows, found, old, labels)
-        strict = found.moved == 0
+        centers = _means(rows, known, old)
+        strict = moved == 0
         converged = strict or float(((centers - old) ** 2).sum()) <= tol
     if not strict:  # the labels are those of the centres before the last move
-        kernel.assign(rows, centers, labels, workers)
-    return Clusters(centers, labels, _inertia(rows, centers, labels), rounds, converged)
+        _, inertia = kernel.assign(rows, centers, known, workers)
+    return Clusters(centers, known.labels, inertia, rounds, converged)
 
 
-def _means(
-    rows: Rows, found: kernel.Assignment, centers: Array, labels: NDArray[np.int32]
-) -> Array:
+def _means(rows: Rows, known: kernel.Assignment, centers: Array) -> Array:
     """Mean of each cluster; an empty one takes the sample that is farthest from its centre."""
-    mass, first = found.mass, found.first
-    empty = np.flatnonzero(mass == 0)
+    count = len(centers)
+    mass, first = known.mass.sum(0)[:count], known.first.sum(0)[:count]
+    # Weights taken away again may leave their rounding behind.
+    empty = np.flatnonzero(np.bincount(known.labels, minlength=count) == 0)
     if empty.size:
-        away = _squared_distances(rows, centers, labels)
+        away = _squared_distances(rows, centers, known.labels)
         farthest = np.argsort(-away, kind="stable")[: empty.size]
         for k, index in zip(empty, farthest, strict=True):
             weight = float(rows.weights[index]) if rows.weights.size else 1.0
             point = _points(rows, np.array([index]))[0] * weight
-            mass[labels[index]] -= weight
-            first[labels[index]] -= point
+            mass[known.labels[index]] -= weight
+            first[known.labels[index]] -= point
             mass[k], first[k] = weight, point
     return np.where(mass[:, None] > 0, first / np.maximum(mass, 1e-300)[:, None], centers)
 
@@ -138,17 +138,6 @@ def _squared_distances(rows: Rows, centers: Array, labels: NDArray[np.int32]) ->
         away = rows.values[cut].astype(float) - rows.center - centers[labels[cut]]
         out[cut] = np.einsum("nd,nd->n", away, away)
     return out
-
-
-def _inertia(rows: Rows, centers: Array, labels: NDArray[np.int32]) -> float:
-    total = 0.0
-    for first in range(0, len(labels), samples.BLOCK):
-        cut = slice(first, first + samples.BLOCK)
-        weights = rows.weights[cut] if rows.weights.size else rows.weights
-        part = rows._replace(values=rows.values[cut], weights=weights)
-        away = _squared_distances(part, centers, labels[cut])
-        total += float(away @ weights if weights.size else away.sum())
-    return total
 
 
 def seeded(
@@ -275,10 +264,15 @@ class KMeans(Estimator):
         """Nearest centre of each sample, (n_samples,) int32."""
         values = self._asked(X)
         rows = samples.rows_of(values, np.empty(0, values.dtype), None)
-        labels = np.full(len(values), -1, np.int32)
+        return self._nearest(rows)[0]
+
+    def _nearest(self, rows: Rows) -> tuple[NDArray[np.int32], float]:
+        """Labels, and inertia."""
         centers = self.cluster_centers_.astype(float) - rows.center
-        kernel.assign(rows, centers, labels, passes.worth_waking(rows, len(centers), self.threads))
-        return labels
+        known = kernel.unassigned(rows, len(centers))
+        workers = passes.worth_waking(rows, len(centers), self.threads)
+        _, inertia = kernel.assign(rows, centers, known, workers)
+        return known.labels, inertia
 
     def fit_predict(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -304,11 +298,9 @@ class KMeans(Estimator):
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
     ) -> float:
         """Minus the inertia of X."""
-        labels = self.predict(X)
-        values = samples.matrix(X)
+        values = self._asked(X)
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
-        rows = samples.rows_of(values, weights, None)
-        return -_inertia(rows, self.cluster_centers_.astype(float) - rows.center, labels)
+        return -self._nearest(samples.rows_of(values, weights, None))[1]
 
     def _check(self) -> None:
         check_number(self, "n_clusters", whole=True, least=1)
