@@ -17,6 +17,7 @@ made in tiles of four by two, as matrix products are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import cache
 from types import ModuleType
@@ -677,7 +678,7 @@ def gather(
     call = _Call(rows, gaussians, about)
     components, features = gaussians.means.shape
     tail = (call.width,) * (gaussians.factors.ndim - 1)
-    room = SUMS_BYTES // (8 * components * int(np.prod(tail)) + 1)
+    room = SUMS_BYTES // (8 * components * math.prod(tail) + 1)
     chunks = int(max(1, min(MOST_CHUNKS, max(2, room), len(rows.values) // CHUNK)))
     totals = np.zeros(chunks)
     masses = np.zeros((chunks, components, 1 + call.width * rows.missing))
@@ -694,8 +695,9 @@ def gather(
     mass = masses.sum(0)
     second = seconds.sum(0)
     if len(tail) == 2:
-        upper = np.triu(second)
-        second = (upper + np.triu(upper, 1).swapaxes(1, 2))[:, :features, :features]
+        place = np.arange(call.width)
+        second = np.where(place[:, None] <= place, second, second.swapaxes(1, 2))
+        second = second[:, :features, :features]
     else:
         second = second[:, :features]
     return Sums(

@@ -154,7 +154,7 @@ class Full:
         return lower @ lower.swapaxes(-1, -2)
 
     def spread(self, factors: Array, components: int, features: int) -> Array:
-        return np.broadcast_to(factors, (components, features, features))
+        return factors
 
     def matrices(self, covariances: Array, components: int, features: int) -> Array:
         return np.broadcast_to(covariances, (components, features, features)).copy()
@@ -173,6 +173,9 @@ class Tied(Full):
 
     def parameters(self, components: int, features: int) -> int:
         return features * (features + 1) // 2
+
+    def spread(self, factors: Array, components: int, features: int) -> Array:
+        return np.broadcast_to(factors, (components, features, features))
 
     def estimate(self, sums: Sums, seen: Array, shift: Array, least: Array) -> Array:
         return np.asarray((sums.second.sum(0) - (seen * shift).T @ shift) / seen.sum())

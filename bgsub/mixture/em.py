@@ -21,6 +21,8 @@ from bgsub.mixture.samples import Samples
 
 Array = NDArray[np.float64]
 
+EPSILON, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
+
 DEAD = 1e-12
 """Share of the samples below which a component has none: what is left is rounding."""
 
@@ -87,9 +89,10 @@ def settled(samples: Samples, found: Gaussians, sums: Sums) -> Sums:
     one. Where the step is much larger than the spread, digits cancel; then sums are taken again
     about the new means. That happens at most in the first iterations.
     """
-    shift = sums.first / np.maximum(sums.seen, np.finfo(float).tiny)
+    seen = np.maximum(sums.seen, TINY)
+    shift = sums.first / seen
     squares = sums.second if found.factors.ndim == 2 else _diagonal(sums.second)
-    spread = squares / np.maximum(sums.seen, np.finfo(float).tiny) - shift**2
+    spread = squares / seen - shift**2
     if (shift**2 * samples.precision > spread).any():
         return samples.expect(found, about=sums.about + shift)
     return sums
@@ -122,11 +125,11 @@ def estimates(sums: Sums, form: Form, floor: float, samples: Samples) -> tuple[A
     covariances
         In the shape of the form.
     """
-    never_zero = 10 * np.finfo(float).eps
+    never_zero = 10 * EPSILON
     seen = sums.seen + never_zero
     shift = sums.first / seen
     means = sums.about + shift
-    rounding = (np.finfo(samples.real).eps * (means + samples.center)) ** 2
+    rounding = (samples.epsilon * (means + samples.center)) ** 2
     covariances = form.estimate(sums, seen, shift, rounding)
     return sums.mass + never_zero, means, form.add_to_diagonal(covariances, floor)
 

@@ -16,6 +16,9 @@ from bgsub.mixture.estimator import Estimator, _warn, check_number, generator
 
 Array = NDArray[np.float64]
 
+VARIANCE_BLOCK = 1 << 13
+"""Rows whose variance is summed at a time, in the nearest cache."""
+
 
 class Clusters(NamedTuple):
     """Where Lloyd's rounds ended."""
@@ -117,8 +120,8 @@ def _means(rows: Rows, known: kernel.Assignment, centers: Array) -> Array:
     """Mean of each cluster; an empty one takes the sample that is farthest from its centre."""
     count = len(centers)
     mass, first = known.mass.sum(0)[:count], known.first.sum(0)[:count]
-    # Weights taken away again may leave their rounding behind.
-    empty = np.flatnonzero(np.bincount(known.labels, minlength=count) == 0)
+    # Weights that were added and taken away again may leave their rounding behind.
+    empty = np.flatnonzero(mass <= 1e-14 * mass.sum())
     if empty.size:
         away = _squared_distances(rows, centers, known.labels)
         farthest = np.argsort(-away, kind="stable")[: empty.size]
@@ -128,7 +131,7 @@ def _means(rows: Rows, known: kernel.Assignment, centers: Array) -> Array:
             mass[known.labels[index]] -= weight
             first[known.labels[index]] -= point
             mass[k], first[k] = weight, point
-    return np.where(mass[:, None] > 0, first / np.maximum(mass, 1e-300)[:, None], centers)
+    return np.asarray(first / mass[:, None])
 
 
 def _squared_distances(rows: Rows, centers: Array, labels: NDArray[np.int32]) -> Array:
@@ -150,13 +153,14 @@ def seeded(
 
 def _mean_variance(rows: Rows) -> float:
     """Variance of the samples, averaged over the features."""
-    count = len(rows.values)
-    total, squares = np.zeros(rows.values.shape[1]), 0.0
-    for first in range(0, count, samples.BLOCK):
-        part = rows.values[first : first + samples.BLOCK].astype(float) - rows.center
-        total += part.sum(0)
-        squares += float(np.einsum("nd,nd->", part, part))
-    return float((squares / count - ((total / count) ** 2).sum()) / len(total))
+    count, features = rows.values.shape
+    total, squares = np.zeros(features), 0.0
+    ones = np.ones(VARIANCE_BLOCK)
+    for first in range(0, count, VARIANCE_BLOCK):
+        part = rows.values[first : first + VARIANCE_BLOCK].astype(float) - rows.center
+        total += ones[: len(part)] @ part
+        squares += float(part.reshape(-1) @ part.reshape(-1))
+    return float((squares / count - ((total / count) ** 2).sum()) / features)
 
 
 class KMeans(Estimator):

@@ -162,6 +162,7 @@ class Samples:
         first = next(iter(blocks()))
         self.center = first.center.astype(np.float64)
         self.real = first.values.dtype
+        self.epsilon = float(np.finfo(self.real).eps)
         self.features = first.values.shape[1]
         self.missing = False
         self.count = self.blocks = 0
