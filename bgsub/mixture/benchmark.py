@@ -343,9 +343,14 @@ def _onedal(case: Case, x: Array, means: Array) -> float:
         )
         return algorithm.compute(x, np.full((1, k), 1 / k), means, [spread.copy()] * k)
 
-    steps = case.iterations
-    long = _spent(lambda: fit(1 + steps), time.process_time)
-    return (long - _spent(lambda: fit(1), time.process_time)) / steps
+    times, rounds = [], []
+    for steps in (1 + case.iterations, 1):
+        began = time.process_time()
+        done = fit(steps)
+        times.append(time.process_time() - began)
+        rounds.append(int(np.ravel(done.nIterations)[0]))  # it may stop early
+    more = rounds[0] - rounds[1]
+    return (times[0] - times[1]) / more if more > 0 else float("nan")
 
 
 def kinds(samples: int = 20_000) -> dict[str, tuple[Array, int]]:
