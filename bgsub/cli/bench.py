@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bgsub.cli.bench_kernel import bench_kernel
+from bgsub.cli.bench_pixels import bench_pixels
 from bgsub.cli.bench_run import bench_run
 
 
@@ -16,5 +17,5 @@ def bench(ctx: click.Context) -> None:
         ctx.invoke(bench_run)
 
 
-for command in (bench_kernel, bench_run):
+for command in (bench_kernel, bench_pixels, bench_run):
     bench.add_command(command)

@@ -1,0 +1,86 @@
+"""The Gaussians of every pixel, outside of a model's state."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgsub.errors import require
+from bgsub.models.params import MixtureParams
+
+LUMA = (0.114, 0.587, 0.299)
+"""Of blue, green and red (ITU-R BT.601)."""
+RED, BLUE = 0.713, 0.564
+"""Cr = RED (red - luma) + 128, Cb = BLUE (blue - luma) + 128."""
+
+
+class Modes(NamedTuple):
+    """The Gaussians of every pixel, in grey levels of 0 to 255 whatever the frames' type is.
+
+    With color = "ycrcb" the channels of colour are luma, Cr and Cb, and the variance is that of
+    luma; with "bgr" it is the sum over the channels.
+    """
+
+    weights: NDArray[np.float32]
+    """(height, width, K), 0 where there is no mode."""
+    means: NDArray[np.float32]
+    """(height, width, K, channels); grey has one channel."""
+    variances: NDArray[np.float32]
+    """(height, width, K) squared grey levels."""
+
+
+def is_ycrcb(params: MixtureParams, channels: int) -> bool:
+    """Whether pixels of `channels` are compared as luma and chroma."""
+    return params.variant(channels).ycrcb
+
+
+def to_space(image: NDArray[Any], params: MixtureParams, value_range: float) -> NDArray[Any]:
+    """An image (height, width[, channels]) as the model compares it, in levels of 0 to 255.
+
+    uint8 stays uint8, rounded; all else becomes float32.
+    """
+    eight = image.dtype == np.uint8 and value_range == 255
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if not is_ycrcb(params, channels):
+        return image if eight else (image * np.float32(255 / value_range)).astype(np.float32)
+    if eight:
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb), np.uint8)
+    blue, green, red = np.moveaxis(image.astype(np.float32) * np.float32(255 / value_range), 2, 0)
+    luma = LUMA[0] * blue + LUMA[1] * green + LUMA[2] * red
+    return np.stack([luma, RED * (red - luma) + 128, BLUE * (blue - luma) + 128], axis=2)
+
+
+def to_bgr(means: NDArray[Any], params: MixtureParams) -> NDArray[np.float32]:
+    """Colours (..., channels) of the model's space in grey levels of blue, green and red."""
+    if not is_ycrcb(params, means.shape[-1]):
+        return np.asarray(means, np.float32)
+    luma, cr, cb = np.moveaxis(np.asarray(means, np.float32), -1, 0)
+    red, blue = luma + (cr - 128) / RED, luma + (cb - 128) / BLUE
+    green = (luma - LUMA[2] * red - LUMA[0] * blue) / LUMA[1]
+    return np.stack([blue, green, red], axis=-1)
+
+
+def check(modes: Modes, params: MixtureParams) -> None:
+    """Raise ConfigError unless a model with `params` can start from `modes`."""
+    height, width, k = modes.weights.shape
+    require(
+        modes.means.shape[:3] == (height, width, k) and modes.means.ndim == 4,
+        f"expected means of shape {(height, width, k)} and channels, got {modes.means.shape}",
+    )
+    require(
+        modes.variances.shape == (height, width, k),
+        f"expected variances of shape {(height, width, k)}, got {modes.variances.shape}",
+    )
+    require(
+        k <= params.modes,
+        f"expected at most {params.modes} modes, as many as the model has, got {k}; raise modes "
+        "or fit fewer components",
+    )
+    require(
+        bool(np.isfinite([a.sum() for a in modes]).all() and (modes.weights >= 0).all()),
+        "expected finite modes with weights of at least 0",
+    )
+    require(bool((modes.weights.sum(axis=2) > 0).all()), "expected a mode for every pixel")
