@@ -84,3 +84,22 @@ def check(modes: Modes, params: MixtureParams) -> None:
         "expected finite modes with weights of at least 0",
     )
     require(bool((modes.weights.sum(axis=2) > 0).all()), "expected a mode for every pixel")
+
+
+def in_background(modes: Modes, params: MixtureParams) -> NDArray[np.bool_]:
+    """Which modes count as background, (height, width, K): by weight bar, or by share."""
+    weights = modes.weights
+    if params.weight_bar > 0:
+        return np.asarray(weights >= params.weight_bar)
+    order = np.argsort(-weights, axis=2, kind="stable")
+    falling = np.take_along_axis(weights, order, axis=2)
+    base = (falling > 0) & (np.cumsum(falling, axis=2) - falling < params.background_share)
+    found = np.empty_like(base)
+    np.put_along_axis(found, order, base, axis=2)
+    return found
+
+
+def heaviest(modes: Modes) -> NDArray[np.float32]:
+    """Mean of each pixel's heaviest mode, (height, width, channels)."""
+    order = modes.weights.argmax(axis=2)[:, :, None, None]
+    return np.take_along_axis(modes.means, order, axis=2)[:, :, 0]
