@@ -10,11 +10,11 @@ import click
 
 from bgsub.cli.options import DURATION, say_on_stderr, set_threads
 from bgsub.cli.progress import steps
+from bgsub.cli.sources import opened, reading, settings_of
 from bgsub.errors import require
 
 if TYPE_CHECKING:
     from bgsub.cli.progress import Step
-    from bgsub.config import InputParams, RunConfig
     from bgsub.frames import Frame, Source
     from bgsub.models import Learnt
 
@@ -56,12 +56,7 @@ class Components(click.ParamType[Any]):
 @click.option("--preset", metavar="NAME", help="Settings of the model; default balanced.")
 @click.option("-c", "--config", type=FILE, help="TOML settings: tables [input] and [model].")
 @click.option("--history", type=DURATION, help="Seconds of the model's memory, such as 20s.")
-@click.option("--start", type=DURATION, help="Begin at this time of the video.")
-@click.option("--end", type=DURATION, help="End before this time of the video.")
-@click.option("--every", type=click.IntRange(min=1), help="Keep each n-th frame.")
-@click.option("--scale", type=float, help="Resize the frames by this factor.")
-@click.option("--fps", type=float, help="Pictures a second, for folders of pictures.")
-@click.option("--reader", type=click.Choice(["auto", "av", "opencv"]), help="For video files.")
+@reading
 @click.option(
     "--memory",
     type=click.IntRange(min=1),
@@ -93,11 +88,11 @@ def learn(
     from bgsub import models
     from bgsub.sinks import claim
 
-    settings = _settings(given)
+    settings = settings_of(given)
     name = rooms.name_of(int(source) if source.isdigit() else source)
     path = Path(f"{name}.bgm") if output is None else output
     claim(path, overwrite)
-    with _opened(source, settings.input) as first, steps(quiet) as tell:
+    with opened(source, settings.input) as first, steps(quiet) as tell:
         require(
             not first.live or settings.input.end is not None,
             f"{source} never ends: give --end, such as --end 60s",
@@ -105,7 +100,7 @@ def learn(
         unread = [first]
         learnt = models.learn(
             lambda: _frames(
-                unread.pop() if unread else _opened(source, settings.input),
+                unread.pop() if unread else opened(source, settings.input),
                 f"{name}: reading",
                 tell,
             ),
@@ -121,36 +116,6 @@ def learn(
     click.echo(path)
     if not quiet:
         click.echo(_summary(name, learnt), err=True)
-
-
-def _settings(given: dict[str, Any]) -> RunConfig:
-    """Defaults, then the file, then the options."""
-    from bgsub import config, models
-
-    if given["config"] is not None:
-        settings = config.load(given["config"], given["preset"])
-    else:
-        settings = config.RunConfig(model=models.preset(given["preset"] or config.DEFAULT_PRESET))
-    names = ("start", "end", "every", "scale", "fps", "reader")
-    options = {
-        "input": {name: given[name] for name in names if given[name] is not None},
-        "model": {} if given["history"] is None else {"history": given["history"]},
-    }
-    return config.build(settings, options, "option")
-
-
-def _opened(source: str, options: InputParams) -> Source:
-    from bgsub import frames
-
-    return frames.open(
-        source,
-        start=options.start,
-        end=options.end,
-        every=options.every,
-        scale=options.scale,
-        fps=options.fps,
-        reader=options.reader,
-    )
 
 
 def _frames(source: Source, words: str, tell: Step) -> Iterator[Frame]:

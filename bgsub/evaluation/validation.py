@@ -29,9 +29,10 @@ from bgsub.models import (
     AdaptiveMixture,
     MixtureParams,
     Modes,
-    heaviest,
     in_background,
     is_ycrcb,
+    joined,
+    main_mode,
     to_bgr,
     to_space,
 )
@@ -131,7 +132,7 @@ class Validation:
     background: Floats
     """(height, width, channels) of the batch fit, grey levels, BGR."""
     n_batch: NDArray[np.int64]
-    """(height, width) components of the batch fit with a background mode's weight."""
+    """(height, width) modes of the batch fit that would count as background online."""
     n_frames: int
     """Of the whole video."""
     period: tuple[float, float]
@@ -279,8 +280,10 @@ def validate(
     batch_score = _density(_judged(fitted, params)).score(_seen(images[out], params), threads)
     total = fitted.variances.sum(axis=3)
     alone = is_ycrcb(params, channels)
-    batch = Modes(fitted.weights, fitted.means, fitted.variances[..., 0] if alone else total)
-    background = to_bgr(heaviest(batch), params)
+    variances = fitted.variances[..., 0] if alone else total
+    batch, _ = joined(Modes(fitted.weights, fitted.means, variances), params)
+    means = np.take_along_axis(batch.means, main_mode(batch)[..., None], axis=2)[:, :, 0]
+    background = to_bgr(means, params)
     return Validation(
         trackings=[r.finish(batch, batch_score, background, margin, times[first]) for r in replays],
         background=background,
@@ -339,7 +342,9 @@ class _Replay:
         """What came of it."""
         assert self.score is not None
         modes, params = self.model.mixtures(), self.model.params
-        own = to_bgr(heaviest(modes), params)
+        shown = self.model.background()
+        own = shown.astype(np.float32) * np.float32(255 / _range(params, shown))
+        own = own.reshape(background.shape)
         return Tracking(
             name=self.name,
             params=params,

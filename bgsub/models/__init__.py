@@ -3,7 +3,15 @@
 from bgsub.models.adapter import createBackgroundSubtractorGMM
 from bgsub.models.adaptive import AdaptiveMixture
 from bgsub.models.base import Model
-from bgsub.models.modes import Modes, heaviest, in_background, is_ycrcb, to_bgr, to_space
+from bgsub.models.modes import (
+    Modes,
+    in_background,
+    is_ycrcb,
+    joined,
+    main_mode,
+    to_bgr,
+    to_space,
+)
 from bgsub.models.opencv import OpenCVModel
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import INGREDIENTS, PRESETS, preset
@@ -23,11 +31,12 @@ __all__ = [
     "OpenCVModel",
     "cache_folder",
     "createBackgroundSubtractorGMM",
-    "heaviest",
     "in_background",
     "is_ycrcb",
+    "joined",
     "learn",
     "load",
+    "main_mode",
     "memory_bytes",
     "preset",
     "to_bgr",

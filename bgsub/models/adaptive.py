@@ -359,6 +359,16 @@ class AdaptiveMixture:
         return self._shape
 
     @property
+    def frames_learnt(self) -> int:
+        """How many frames were learnt."""
+        return self._frames
+
+    @property
+    def seconds_learnt(self) -> float:
+        """The time that they covered."""
+        return self._seconds
+
+    @property
     def memory_bytes(self) -> int:
         """Bytes of the model's state; 0 before the first frame."""
         return self._state.nbytes

@@ -86,20 +86,79 @@ def check(modes: Modes, params: MixtureParams) -> None:
     require(bool((modes.weights.sum(axis=2) > 0).all()), "expected a mode for every pixel")
 
 
+def main_mode(modes: Modes) -> NDArray[np.intp]:
+    """Each pixel's mode with the largest weight / sigma, (height, width, 1).
+
+    The rank of Stauffer and Grimson (1999): much evidence, little variance. A wide mode is not
+    one colour, but whatever passes by.
+    """
+    rank = modes.weights / np.sqrt(np.maximum(modes.variances, 1e-3))
+    return np.asarray(rank.argmax(axis=2)[:, :, None], np.intp)
+
+
+def is_narrow(modes: Modes, params: MixtureParams) -> NDArray[np.bool_]:
+    """Which modes can be background, (height, width, K): the main one, and all narrow ones."""
+    narrow = modes.variances <= params.maximum_variance
+    np.put_along_axis(narrow, main_mode(modes), True, axis=2)
+    return narrow & (modes.weights > 0)
+
+
 def in_background(modes: Modes, params: MixtureParams) -> NDArray[np.bool_]:
-    """Which modes count as background, (height, width, K): by weight bar, or by share."""
-    weights = modes.weights
+    """Which modes count as background, (height, width, K): narrow, and heavy enough."""
+    weights, narrow = modes.weights, is_narrow(modes, params)
     if params.weight_bar > 0:
-        return np.asarray(weights >= params.weight_bar)
+        return narrow & (weights >= params.weight_bar)
     order = np.argsort(-weights, axis=2, kind="stable")
     falling = np.take_along_axis(weights, order, axis=2)
-    base = (falling > 0) & (np.cumsum(falling, axis=2) - falling < params.background_share)
+    base = np.cumsum(falling, axis=2) - falling < params.background_share
     found = np.empty_like(base)
     np.put_along_axis(found, order, base, axis=2)
-    return found
+    return found & narrow
 
 
-def heaviest(modes: Modes) -> NDArray[np.float32]:
-    """Mean of each pixel's heaviest mode, (height, width, channels)."""
-    order = modes.weights.argmax(axis=2)[:, :, None, None]
-    return np.take_along_axis(modes.means, order, axis=2)[:, :, 0]
+def joined(
+    modes: Modes, params: MixtureParams, shares: NDArray[np.float32] | None = None
+) -> tuple[Modes, NDArray[np.float32]]:
+    """Modes that a model could not tell apart made one, with the same moments.
+
+    A fit cuts a slow change of the light into modes one after the other, and coarse noise into
+    modes side by side; to the online model each is one.
+
+    Parameters
+    ----------
+    modes
+        Heaviest first.
+    params
+        Say what a model can tell apart.
+    shares
+        (height, width, parts, K) of each mode in parts of the time, to be added up too.
+
+    Returns
+    -------
+    modes, shares
+        Of the same shapes; a mode that was joined to another has weight 0.
+    """
+    weights, means, variances = (array.copy() for array in modes)
+    height, width, k = weights.shape
+    shares = np.zeros((height, width, 0, k), np.float32) if shares is None else shares.copy()
+    ycrcb = is_ycrcb(params, means.shape[3])
+    for i in range(k):
+        for j in range(i + 1, k):
+            step = means[:, :, j] - means[:, :, i]
+            far = step[..., 0] ** 2 if ycrcb else (step**2).sum(axis=2)
+            floor = params.luma_floor + params.luma_slope * means[:, :, i, 0]
+            variance = np.minimum(variances[:, :, i], params.maximum_variance)
+            near = far < np.maximum(floor**2, params.match_sigmas**2 * variance)
+            if ycrcb:
+                near &= np.abs(step[..., 1:]).sum(axis=2) < params.chroma_radius
+            near &= (weights[:, :, i] > 0) & (weights[:, :, j] > 0)
+            total = weights[:, :, i] + weights[:, :, j]
+            part = np.where(near, weights[:, :, j] / np.maximum(total, 1e-6), 0).astype(np.float32)
+            spread = variances[:, :, j] - variances[:, :, i] + (1 - part) * far
+            means[:, :, i] += part[..., None] * step
+            variances[:, :, i] += part * spread
+            weights[:, :, i] = np.where(near, total, weights[:, :, i])
+            weights[:, :, j] = np.where(near, 0, weights[:, :, j])
+            shares[..., i] += shares[..., j] * near[:, :, None]
+            shares[..., j] *= ~near[:, :, None]
+    return Modes(weights, means, variances), shares

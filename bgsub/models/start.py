@@ -2,9 +2,9 @@
 
 Frames are sampled evenly over the video, and every pixel's series is fitted by EM
 (`bgsub.mixture.fit_pixels`). What counts as background is decided by a mode's share over time,
-not by who came first: the heaviest mode always, another one where it is seen in more than half of
-ten equal parts of the time. A person who stands still for four tenths of it is not; leaves and
-water are.
+not by who came first: the mode with the largest weight / sigma always, another one where it is seen
+in more than half of ten equal parts of the time, and no wider than the model's modes may be. A
+person who stands still for four tenths of the time is not; leaves and water are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bgsub.mixture.memory import available_bytes, in_words
 from bgsub.mixture.pixels import result_bytes
 from bgsub.models import checks
 from bgsub.models.adaptive import RANGES, AdaptiveMixture
-from bgsub.models.modes import Modes, is_ycrcb, to_space
+from bgsub.models.modes import Modes, is_narrow, is_ycrcb, joined, main_mode, to_space
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
 from bgsub.models.warming import memory_bytes
@@ -284,15 +284,15 @@ def _background(
         max_components=plan.most,
         threads=threads,
     )
-    weights, means = found.weights.copy(), found.means.copy()
-    alone = is_ycrcb(plan.params, means.shape[3]) or means.shape[3] == 1
-    variances = found.variances[..., 0].copy() if alone else found.variances.sum(axis=3)
-    shares = found.shares(images, PARTS, threads)
-    _join(Modes(weights, means, variances), shares, plan.params)
+    alone = is_ycrcb(plan.params, found.means.shape[3]) or found.means.shape[3] == 1
+    variances = found.variances[..., 0] if alone else found.variances.sum(axis=3)
+    fitted = Modes(found.weights, found.means, variances)
+    modes, shares = joined(fitted, plan.params, found.shares(images, PARTS, threads))
+    weights, means, variances = modes
     seen = (shares >= SEEN * weights[:, :, None]).sum(axis=2)
-    kept = (weights > 0) & (seen > PARTS / 2)
-    np.put_along_axis(kept, weights.argmax(axis=2)[:, :, None], True, axis=2)
-    weights *= kept
+    kept = is_narrow(modes, plan.params) & (seen > PARTS / 2)
+    np.put_along_axis(kept, main_mode(modes), True, axis=2)
+    weights = weights * kept
     coverage = weights.sum(axis=2)
     weights /= coverage[:, :, None]
     order = np.argsort(-weights, axis=2, kind="stable")
@@ -304,31 +304,3 @@ def _background(
         ),
         coverage,
     )
-
-
-def _join(modes: Modes, shares: NDArray[np.float32], params: MixtureParams) -> None:
-    """Make one mode of those that the online model could not tell apart, moments kept, in place.
-
-    So a slow change of the light, which a fit cuts into modes one after the other, stays one that
-    was seen all the time.
-    """
-    weights, means, variances = modes
-    ycrcb = is_ycrcb(params, means.shape[3])
-    for i in range(weights.shape[2]):
-        for j in range(i + 1, weights.shape[2]):
-            step = means[:, :, j] - means[:, :, i]
-            far = step[..., 0] ** 2 if ycrcb else (step**2).sum(axis=2)
-            floor = params.luma_floor + params.luma_slope * means[:, :, i, 0]
-            near = far < np.maximum(floor**2, params.match_sigmas**2 * variances[:, :, i])
-            if ycrcb:
-                near &= np.abs(step[..., 1:]).sum(axis=2) < params.chroma_radius
-            near &= (weights[:, :, i] > 0) & (weights[:, :, j] > 0)
-            total = weights[:, :, i] + weights[:, :, j]
-            part = np.where(near, weights[:, :, j] / np.maximum(total, 1e-6), 0).astype(np.float32)
-            means[:, :, i] += part[..., None] * step
-            spread = variances[:, :, j] - variances[:, :, i] + (1 - part) * far
-            variances[:, :, i] += part * spread
-            weights[:, :, i] = np.where(near, total, weights[:, :, i])
-            weights[:, :, j] = np.where(near, 0, weights[:, :, j])
-            shares[..., i] += shares[..., j] * near[:, :, None]
-            shares[..., j] *= ~near[:, :, None]
