@@ -129,6 +129,14 @@ def test_another_random_state_gives_other_seeds():
     assert (first.means != other.means).any()
 
 
+def test_rows_fitted_apart_are_those_of_the_whole():
+    frames = video(seed=3)
+    whole = fit_pixels(frames, 3, "diag")
+    part = fit_pixels(frames[:, 4:], 3, "diag", first_pixel=4 * SIZE[1])
+    for name in PixelMixtures.__slots__:
+        np.testing.assert_array_equal(getattr(part, name), getattr(whole, name)[4:])
+
+
 def test_bic_finds_how_many_colours_a_pixel_shows():
     frames = video(n_frames=120)
     found = fit_pixels(frames, "bic", "diag", max_components=3)
@@ -199,10 +207,10 @@ def test_score_is_the_mean_log_density_of_other_frames(covariance_type, k, dtype
 
 
 def test_shares_tell_when_a_colour_was_seen():
-    frames = np.full((50, *SIZE), 80, np.uint8)
+    frames = np.full((50, *SIZE, 3), 80, np.uint8)
     frames[20:30] = 200
-    frames[:, 0] = np.where(np.arange(50) % 2, 80, 200)[:, None]
-    found = fit_pixels(frames, 2)
+    frames[:, 0] = np.where(np.arange(50) % 2, 80, 200)[:, None, None]
+    found = fit_pixels(frames, 2, "diag")
     shares = found.shares(frames, slices=5)
     assert shares.shape == (*SIZE, 5, 2)
     np.testing.assert_allclose(shares.sum(axis=3), 1, atol=1e-5)

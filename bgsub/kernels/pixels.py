@@ -392,8 +392,11 @@ def draw(X, G, D2, goal, run, count):
 
 
 @njit(**OPTIONS)
-def start(frames, weights, means, variances, first, last, seed, floor):
-    '''Starts of pixels first to last: greedy k-means++ seeds, then Lloyd's algorithm.'''
+def start(frames, weights, means, variances, first, last, origin, seed, floor):
+    '''Starts of pixels first to last: greedy k-means++ seeds, then Lloyd's algorithm.
+
+    `origin` is the number of pixel 0 in the whole picture.
+    '''
     count = frames.shape[0]
     X = np.zeros(count * C * LANES, frames.dtype)
     A = np.zeros(SIZE, np.float32)
@@ -407,7 +410,7 @@ def start(frames, weights, means, variances, first, last, seed, floor):
             D2[n] = FAR
         for p in range(inside):
             gather(X, frames, p, begin + p)
-            t = min(I32(chance(begin + p, 0, seed) * F32(count)), count - 1)
+            t = min(I32(chance(origin + begin + p, 0, seed) * F32(count)), count - 1)
             for c in range(C):
                 G[c * LANES + p] = F32(X[t * C * LANES + c * LANES + p])
                 A[(M + c) * LANES + p] = G[c * LANES + p]
@@ -418,7 +421,7 @@ def start(frames, weights, means, variances, first, last, seed, floor):
                 run[p] = total[p]
             for n in range(TRIALS):
                 for p in range(LANES):
-                    goal[p] = chance(begin + p, k * TRIALS + n, seed) * run[p]
+                    goal[p] = chance(origin + begin + p, k * TRIALS + n, seed) * run[p]
                 draw(X, G, D2, goal, total, count)
                 potential(X, G, D2, total, count)
                 for p in range(LANES):

@@ -152,6 +152,7 @@ def fit_pixels(
     max_iter: int = 100,
     start: PixelMixtures | None = None,
     random_state: int = 0,
+    first_pixel: int = 0,
     threads: int | None = None,
     memory_limit: int | None = None,
 ) -> PixelMixtures:
@@ -186,6 +187,9 @@ def fit_pixels(
         Mixtures to start from instead of seeds; their K is `n_components`.
     random_state
         Other seeds for another number. What a pixel draws is a hash of it and the pixel's place.
+    first_pixel
+        Number of the frames' first pixel in the whole picture, where only some rows are fitted: so
+        the parts become what the whole would be.
     threads
         Processors to use, by default all. The result has the same bits for any number.
     memory_limit
@@ -207,10 +211,11 @@ def fit_pixels(
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> door = np.where(rng.random((60, 4, 5)) < 0.7, 90, 180) + rng.normal(0, 2, (60, 4, 5))
-    >>> found = fit_pixels(door.astype(np.uint8), "bic", max_components=2)
+    >>> door = np.where(rng.random((60, 4, 5, 1)) < 0.7, 90, 180)
+    >>> frames = (door + rng.normal(0, 2, (60, 4, 5, 3))).astype(np.uint8)
+    >>> found = fit_pixels(frames, "bic", "diag")
     >>> found.n_components[0], np.rint(found.means[0, 0, :2, 0])
-    (array([2, 2, 2, 2, 2], dtype=uint8), array([ 89., 180.], dtype=float32))
+    (array([2, 2, 2, 2, 2], dtype=uint8), array([ 90., 180.], dtype=float32))
     """
     series, size, channels = _checked(frames)
     _check(n_components, max_components, covariance_type, tol, reg_covar, max_iter)
@@ -241,7 +246,7 @@ def fit_pixels(
         d = channels if covariance_type == "diag" else 1
         if start is None:
             shape = (size[0] * size[1], k, channels, d)
-            flat = _seeds(series, shape, reg_covar, random_state, threads)
+            flat = _seeds(series, shape, first_pixel, reg_covar, random_state, threads)
         else:
             weights, means, variances = start._flat()
             flat = weights.copy(), means.copy(), variances.copy()
@@ -352,6 +357,7 @@ def _iterate(
 def _seeds(
     series: NDArray[Any],
     shape: tuple[int, int, int, int],
+    origin: int,
     reg_covar: float,
     seed: int,
     threads: int | None,
@@ -365,7 +371,7 @@ def _seeds(
     number, floor = np.uint32(seed & 0xFFFFFFFF), np.float32(reg_covar)
 
     def work(first: int, last: int) -> None:
-        kernel.start(series, weights, means, variances, first, last, number, floor)
+        kernel.start(series, weights, means, variances, first, last, origin, number, floor)
 
     cores.split(work, n, threads or cores.available())
     return weights, means, variances

@@ -148,7 +148,7 @@ def learn(
         for first in range(top, min(top + block, height), strip):
             rows = slice(first, min(first + strip, top + block, height))
             images = sample.images[:, first - top : rows.stop - top]
-            found, coverage[rows] = _background(images, plan, threads)
+            found, coverage[rows] = _background(images, plan, first * width, threads)
             for whole, part in zip(modes, found, strict=True):
                 whole[rows] = part
             if progress is not None:
@@ -274,7 +274,7 @@ def _in_space(image: NDArray[Any], plan: _Plan, first: int, last: int) -> NDArra
 
 
 def _background(
-    images: NDArray[Any], plan: _Plan, threads: int | None
+    images: NDArray[Any], plan: _Plan, first_pixel: int, threads: int | None
 ) -> tuple[Modes, NDArray[np.float32]]:
     """The background modes of some rows, heaviest first, and the share that they explain."""
     found = fit_pixels(
@@ -282,6 +282,7 @@ def _background(
         "bic" if plan.components == "auto" else plan.components,
         "diag",
         max_components=plan.most,
+        first_pixel=first_pixel,
         threads=threads,
     )
     alone = is_ycrcb(plan.params, found.means.shape[3]) or found.means.shape[3] == 1
