@@ -1,5 +1,8 @@
 """Promised: a background learnt past the people in it, from which the first mask is right."""
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -149,6 +152,18 @@ def test_a_video_that_shrinks_between_two_readings_is_refused(visited, scarce):
             n_frames=120,
             memory_limit=scarce,
         )
+
+
+def test_a_shaking_camera_is_steadied():
+    """The view learnt from shifted frames is sharp, and the first mask is clean."""
+    shots = list(scene("empty", size=SIZE, frames=60, jitter=4.0, place="street"))
+    steady, shaken = (
+        learn(lambda: frames_of(shots), replace(preset("fast"), stabilise=on))
+        for on in (True, False)
+    )
+    detail = [cv2.Laplacian(m.model.background(), cv2.CV_32F).std() for m in (steady, shaken)]
+    assert detail[0] > 1.2 * detail[1]
+    assert (steady.model.apply(shots[7].image) == 255).mean() < 0.02
 
 
 def test_the_number_of_threads_changes_no_bit(visited, learnt, tmp_path):

@@ -63,7 +63,7 @@ def plot_validation(validation: Validation, folder: Path) -> list[Path]:
 
 def _gaps(validation: Validation, path: Path) -> None:
     shown = validation.trackings
-    figure, axes = _grid(1, len(shown), validation.background.shape)
+    figure, axes = _grid(1, len(shown), shown[0].background.shape)
     reach = max(2 * validation.margin, 0.1)
     for ax, t in zip(axes[0], shown, strict=True):
         share = t.figures()["share_worse"]
@@ -74,19 +74,21 @@ def _gaps(validation: Validation, path: Path) -> None:
 
 def _mode_counts(validation: Validation, path: Path) -> None:
     shown = validation.trackings
-    most = max(*(int(t.n_online.max()) for t in shown), int(validation.n_batch.max()), 2)
-    figure, axes = _grid(1, 1 + len(shown), validation.background.shape)
-    _counts(figure, axes[0, 0], validation.n_batch, "batch fit", most)
-    for ax, t in zip(axes[0, 1:], shown, strict=True):
-        _counts(figure, ax, t.n_online, t.name, most)
+    most = max(2, *(int(max(t.n_online.max(), t.n_batch.max())) for t in shown))
+    figure, axes = _grid(len(shown), 2, shown[0].background.shape)
+    for row, t in zip(axes, shown, strict=True):
+        _counts(figure, row[0], t.n_online, t.name, most)
+        _counts(figure, row[1], t.n_batch, "batch fit", most)
     _save(figure, path, "Background modes of each pixel")
 
 
 def _backgrounds(validation: Validation, path: Path) -> None:
-    figure, axes = _grid(1, 1 + len(validation.trackings), validation.background.shape)
-    _picture(axes[0, 0], validation.background, "batch fit")
-    for ax, t in zip(axes[0, 1:], validation.trackings, strict=True):
-        _picture(ax, t.background, f"{t.name}\n{t.distance.mean():.1f} grey levels away")
+    shown = validation.trackings
+    figure, axes = _grid(len(shown), 2, shown[0].background.shape)
+    for row, t in zip(axes, shown, strict=True):
+        _picture(row[0], t.background, t.name)
+        words = f"batch fit, {t.distance.mean():.1f} grey levels away"
+        _picture(row[1], t.batch_background, words)
     _save(figure, path, "Backgrounds")
 
 

@@ -1,10 +1,11 @@
 """How well the online mixtures track what a batch fit of the same frames finds.
 
-A video is replayed through online models. From the last part of it, the period, frames are sampled
-evenly: most of them are fitted by batch EM, pixel by pixel, and every fifth is held out, shown
-neither to the fit nor to the online models. What a held-out frame's pixel is worth, the
-logarithm of its density, is asked of the online mixture at that moment and of the batch fit. A
-model that forgets too fast, lags behind, or is too wide pays for it in nats.
+A video is replayed through an online model. From the last part of it, the period, frames are
+sampled evenly, as the model sees them (moved back and brightened to its view with `stabilise`):
+most of them are fitted by batch EM, pixel by pixel, and every fifth is held out, shown neither to
+the fit nor to the online model. What a held-out frame's pixel is worth, the logarithm of its
+density, is asked of the online mixture at that moment and of the batch fit. A model that forgets
+too fast, lags behind, or is too wide pays for it in nats.
 
 Both densities are mixed with OUTLIERS of a uniform one, so that a passer-by costs both the same
 bounded amount. In colour with color = "ycrcb" they are densities of luma, the channel whose
@@ -99,10 +100,12 @@ class Tracking:
     """The online ones at the end."""
     background: Floats
     """(height, width, channels) of the online model at the end, grey levels, BGR."""
+    batch_background: Floats
+    """The same of the batch fit."""
     n_online: NDArray[np.int64]
     """(height, width) background modes of the online model."""
-    distance: Floats
-    """(height, width) grey levels between the two backgrounds, mean over the channels."""
+    n_batch: NDArray[np.int64]
+    """(height, width) modes of the batch fit that would count as background online."""
     margin: float
     tracks: list[Track] = field(default_factory=list)
 
@@ -110,6 +113,11 @@ class Tracking:
     def gap(self) -> Floats:
         """(height, width) nats a sample by which the batch fit is better."""
         return self.batch - self.online
+
+    @property
+    def distance(self) -> Floats:
+        """(height, width) grey levels between the two backgrounds, mean over the channels."""
+        return np.asarray(np.abs(self.background - self.batch_background).mean(axis=2))
 
     def figures(self) -> dict[str, float]:
         """The means over all pixels."""
@@ -121,18 +129,15 @@ class Tracking:
             "background_levels": float(self.distance.mean()),
             "background_levels_p95": float(np.percentile(self.distance, 95)),
             "online_modes": float(self.n_online.mean()),
+            "batch_modes": float(self.n_batch.mean()),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Online models beside the batch fit of the same period."""
+    """Online models beside batch fits of the same period."""
 
     trackings: list[Tracking]
-    background: Floats
-    """(height, width, channels) of the batch fit, grey levels, BGR."""
-    n_batch: NDArray[np.int64]
-    """(height, width) modes of the batch fit that would count as background online."""
     n_frames: int
     """Of the whole video."""
     period: tuple[float, float]
@@ -150,7 +155,6 @@ class Validation:
             "fitted": self.n_fitted,
             "held_out": self.n_held_out,
             "margin_nats": self.margin,
-            "batch_modes": float(self.n_batch.mean()),
         }
         models = [{"name": t.name, **t.figures()} for t in self.trackings]
         return json.dumps({**about, "models": models}, indent=1)
@@ -170,7 +174,7 @@ class Validation:
                 f"{t.name:{wide}}{f['online_nats']:11.3f}{f['batch_nats']:11.3f}"
                 f"{f['gap_nats']:11.3f}{f['share_worse']:11.1%}{f['background_levels']:11.2f}"
                 f"{f['background_levels_p95']:11.2f}{f['online_modes']:11.2f}"
-                f"{self.n_batch.mean():11.2f}"
+                f"{f['batch_modes']:11.2f}"
             )
         lines.append(
             "online, batch, gap: nats a sample, higher is better; worse: pixels whose gap is above "
@@ -189,14 +193,15 @@ def validate(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Validation:
-    """Replay a video through online models, and compare them with a batch fit.
+    """Replay a video through online models, and compare each with a batch fit.
 
     Parameters
     ----------
     source
-        Opens the video: returns its frames, in order. Called twice; so no camera.
+        Opens the video: returns its frames, in order. Called once to count, and once for each
+        model; so no camera.
     models
-        By name; they must compare colours in the same space. They are not changed: copies learn.
+        By name. They are not changed: copies learn.
     n_frames
         Frames of the period to fit; a quarter as many are held out.
     margin
@@ -218,8 +223,8 @@ def validate(
     FrameError
         Fewer than 60 frames, or such that a model cannot take.
     ConfigError
-        A parameter out of its range, models in different spaces, a pixel outside the frames, or
-        frames that do not fit into memory.
+        A parameter out of its range, a pixel outside the frames, or frames that do not fit into
+        memory.
     """
     require(n_frames >= 20, f"n_frames must be at least 20, got {n_frames}")
     require(margin >= 0, f"margin must not be negative, got {margin}")
@@ -228,7 +233,7 @@ def validate(
     times = []
     for n, shown in enumerate(source()):
         times.append(float(n) if shown.time is None else shown.time)
-        shape, dtype = shown.image.shape, shown.image.dtype
+        shape = shown.image.shape
         tell(f"counting frame {n + 1}", None)
     if len(times) < FEWEST:
         raise FrameError(f"expected at least {FEWEST} frames to validate, got {len(times)}")
@@ -237,140 +242,143 @@ def validate(
             0 <= x < shape[1] and 0 <= y < shape[0],
             f"pixel {x},{y} lies outside the frames of {shape[1]}x{shape[0]}",
         )
-    channels = shape[2] if len(shape) == 3 else 1
-    params = next(iter(models.values())).params
-    require(
-        len({is_ycrcb(m.params, channels) for m in models.values()}) == 1,
-        "models that compare colours in different spaces cannot be compared: same color, please",
-    )
     first = int(len(times) * SETTLING)
     count = min(n_frames * HELD_OUT // (HELD_OUT - 1), len(times) - first)
-    chosen = np.linspace(first, len(times) - 1, count).round().astype(int)
-    held = set(chosen[HELD_OUT - 1 :: HELD_OUT].tolist())
-    sampled = {index: n for n, index in enumerate(chosen.tolist())}
-    need, limit = count * int(np.prod(shape)) * (1 if dtype == np.uint8 else 4), available_bytes()
-    require(
-        need <= limit // 2,
-        f"{count} frames of {shape[1]}x{shape[0]} need {in_words(need)}, and "
-        f"{in_words(limit // 2)} may be used: sample fewer frames, or scale them down",
-    )
-
-    replays = [
-        _Replay(name, model.copy(), list(pixels), max(1, len(times) // MOMENTS))
-        for name, model in models.items()
-    ]
-    for replay in replays:
-        replay.model.threads = threads
-    images: NDArray[Any] | None = None
-    for n, shown in enumerate(source()):
-        image = to_space(shown.image, params, _range(params, shown.image))
-        if images is None:
-            images = np.empty((count, *image.shape), image.dtype)
-        if n in sampled:
-            images[sampled[n]] = image
-        for replay in replays:
-            replay.see(shown, image, times[n], n, n in held)
-        tell(f"replaying frame {n + 1}", (n + 1) / len(times))
-    if images is None or any(replay.n_seen != len(times) for replay in replays):
-        raise FrameError(f"the video has not the same {len(times)} frames when it is read again")
-
-    tell("fitting", None)
-    out = np.arange(count) % HELD_OUT == HELD_OUT - 1
-    fitted = fit_pixels(images[~out], "bic", "diag", max_components=COMPONENTS, threads=threads)
-    batch_score = _density(_judged(fitted, params)).score(_seen(images[out], params), threads)
-    total = fitted.variances.sum(axis=3)
-    alone = is_ycrcb(params, channels)
-    variances = fitted.variances[..., 0] if alone else total
-    batch, _ = joined(Modes(fitted.weights, fitted.means, variances), params)
-    means = np.take_along_axis(batch.means, main_mode(batch)[..., None], axis=2)[:, :, 0]
-    background = to_bgr(means, params)
+    chosen = np.linspace(first, len(times) - 1, count).round().astype(int).tolist()
+    plan = _Plan(times, chosen, margin, list(pixels), threads)
     return Validation(
-        trackings=[r.finish(batch, batch_score, background, margin, times[first]) for r in replays],
-        background=background,
-        n_batch=in_background(batch, params).sum(axis=2),
+        trackings=[_track(source, name, model, plan, tell) for name, model in models.items()],
         n_frames=len(times),
         period=(times[first], times[-1]),
-        n_fitted=int((~out).sum()),
-        n_held_out=int(out.sum()),
+        n_fitted=count - count // HELD_OUT,
+        n_held_out=count // HELD_OUT,
         margin=margin,
     )
 
 
-class _Replay:
-    """An online model on its way through the video, and what is noted of it."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What holds for every model."""
 
-    def __init__(
-        self, name: str, model: AdaptiveMixture, pixels: list[tuple[int, int]], every: int
-    ) -> None:
-        self.name, self.model, self.pixels, self.every = name, model, pixels, every
-        self.clean = Cleaner()
-        self.n_seen = 0
-        self.score: Floats | None = None
-        self.n_scored = 0
-        self.times: list[float] = []
+    times: list[float]
+    chosen: list[int]
+    """Numbers of the sampled frames; every fifth of them is held out."""
+    margin: float
+    pixels: list[tuple[int, int]]
+    threads: int | None
+
+
+def _track(
+    source: Callable[[], Iterable[Shown]],
+    name: str,
+    given: AdaptiveMixture,
+    plan: _Plan,
+    tell: Progress,
+) -> Tracking:
+    """Replay the video through a copy of a model, fit what it saw, and compare."""
+    model, clean, notes = given.copy(), Cleaner(), _Notes(plan)
+    model.threads = plan.threads
+    places = {index: n for n, index in enumerate(plan.chosen)}
+    images: NDArray[Any] | None = None
+    scores = []
+    n = -1
+    for n, shown in enumerate(source()):
+        place = places.get(n)
+        held_out = place is not None and place % HELD_OUT == HELD_OUT - 1
+        mask = clean(model.apply(shown.image, shown.time, 0.0 if held_out else None))
+        if not held_out:
+            model.feedback(mask)
+        view = to_space(model.view(), model.params, _range(model.params, shown.image))
+        if images is None:
+            images = _room(view, len(plan.chosen))
+        if place is not None:
+            images[place] = view
+        if held_out:
+            online = _density(_own(model.mixtures(), model.params))
+            scores.append(online.score(_seen(view[None], model.params), plan.threads))
+        notes.add(n, model, view, mask)
+        tell(f"{name}: replaying frame {n + 1}", (n + 1) / len(plan.times))
+    if images is None or n + 1 != len(plan.times):
+        raise FrameError(
+            f"the video had {len(plan.times)} frames, and {n + 1} when it was read again"
+        )
+
+    tell(f"{name}: fitting", None)
+    out = np.arange(len(images)) % HELD_OUT == HELD_OUT - 1
+    params, threads = model.params, plan.threads
+    fitted = fit_pixels(images[~out], "bic", "diag", max_components=COMPONENTS, threads=threads)
+    luma = is_ycrcb(params, fitted.means.shape[3])
+    variances = fitted.variances[..., 0] if luma else fitted.variances.sum(axis=3)
+    batch, _ = joined(Modes(fitted.weights, fitted.means, variances), params)
+    means = np.take_along_axis(batch.means, main_mode(batch)[..., None], axis=2)[:, :, 0]
+    batch_background = to_bgr(means, params)
+    shown_background = model.background()
+    own = shown_background.astype(np.float32) * np.float32(255 / _range(params, shown_background))
+    modes = model.mixtures()
+    return Tracking(
+        name=name,
+        params=params,
+        online=np.mean(scores, axis=0),
+        batch=_density(_judged(fitted, params)).score(_seen(images[out], params), threads),
+        modes=modes,
+        background=own.reshape(batch_background.shape),
+        batch_background=batch_background,
+        n_online=in_background(modes, params).sum(axis=2),
+        n_batch=in_background(batch, params).sum(axis=2),
+        margin=plan.margin,
+        tracks=notes.tracks(batch),
+    )
+
+
+class _Notes:
+    """What is noted of the named pixels on the way."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self.plan = plan
+        self.every = max(1, len(plan.times) // MOMENTS)
         self.values: list[Floats] = []
         self.labels: list[NDArray[np.uint8]] = []
         self.moments: list[float] = []
-        self.noted: list[Modes] = []
+        self.modes: list[Modes] = []
 
-    def see(
-        self, shown: Shown, image: NDArray[Any], time: float, index: int, held_out: bool
+    def add(
+        self, n: int, model: AdaptiveMixture, view: NDArray[Any], mask: NDArray[np.uint8]
     ) -> None:
-        """Learn a frame, or judge it without learning."""
-        self.n_seen += 1
-        if held_out:
-            mixtures = _density(_own(self.model.mixtures(), self.model.params))
-            found = mixtures.score(_seen(image[None], self.model.params), self.model.threads)
-            self.score = found if self.score is None else self.score + found
-            self.n_scored += 1
-        rate = 0.0 if held_out else None
-        mask = self.clean(self.model.apply(shown.image, shown.time, rate))
-        if not held_out:
-            self.model.feedback(mask)
-        if self.pixels:
-            x, y = np.array(self.pixels).T
-            self.times.append(time)
-            self.values.append(image[y, x].reshape(len(x), -1).astype(np.float32))
+        """Note frame n."""
+        if self.plan.pixels:
+            x, y = np.array(self.plan.pixels).T
+            self.values.append(view[y, x].reshape(len(x), -1).astype(np.float32))
             self.labels.append(mask[y, x])
-            if index % self.every == 0:
-                self.moments.append(time)
-                self.noted.append(Modes(*(array[y, x] for array in self.model.mixtures())))
+            if n % self.every == 0:
+                self.moments.append(self.plan.times[n])
+                self.modes.append(Modes(*(array[y, x] for array in model.mixtures())))
 
-    def finish(
-        self, batch: Modes, batch_score: Floats, background: Floats, margin: float, period: float
-    ) -> Tracking:
-        """What came of it."""
-        assert self.score is not None
-        modes, params = self.model.mixtures(), self.model.params
-        shown = self.model.background()
-        own = shown.astype(np.float32) * np.float32(255 / _range(params, shown))
-        own = own.reshape(background.shape)
-        return Tracking(
-            name=self.name,
-            params=params,
-            online=self.score / np.float32(self.n_scored),
-            batch=batch_score,
-            modes=modes,
-            background=own,
-            n_online=in_background(modes, params).sum(axis=2),
-            distance=np.abs(own - background).mean(axis=2),
-            margin=margin,
-            tracks=[
-                Track(
-                    at=(x, y),
-                    times=np.array(self.times),
-                    values=np.array([values[n] for values in self.values]),
-                    labels=np.array([labels[n] for labels in self.labels]),
-                    moments=np.array(self.moments),
-                    modes=Modes(
-                        *(np.stack([m[f][n] for m in self.noted])[:, None] for f in range(3))
-                    ),
-                    batch=Modes(*(array[y : y + 1, x : x + 1] for array in batch)),
-                    period=period,
-                )
-                for n, (x, y) in enumerate(self.pixels)
-            ],
-        )
+    def tracks(self, batch: Modes) -> list[Track]:
+        """One for each pixel."""
+        return [
+            Track(
+                at=(x, y),
+                times=np.array(self.plan.times),
+                values=np.array([values[n] for values in self.values]),
+                labels=np.array([labels[n] for labels in self.labels]),
+                moments=np.array(self.moments),
+                modes=Modes(*(np.stack([m[f][n] for m in self.modes])[:, None] for f in range(3))),
+                batch=Modes(*(array[y : y + 1, x : x + 1] for array in batch)),
+                period=self.plan.times[self.plan.chosen[0]],
+            )
+            for n, (x, y) in enumerate(self.plan.pixels)
+        ]
+
+
+def _room(view: NDArray[Any], count: int) -> NDArray[Any]:
+    """An array for `count` images like `view`. Raises ConfigError where memory is short."""
+    need, limit = count * view.nbytes, available_bytes() // 2
+    require(
+        need <= limit,
+        f"{count} frames of {view.shape[1]}x{view.shape[0]} need {in_words(need)}, and "
+        f"{in_words(limit)} may be used: sample fewer frames, or scale them down",
+    )
+    return np.empty((count, *view.shape), view.dtype)
 
 
 def _range(params: MixtureParams, image: NDArray[Any]) -> float:

@@ -19,7 +19,7 @@ from bgsub.models import checks, files
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
-from bgsub.models.stabilise import Pose, Stabiliser
+from bgsub.models.stabilise import Pose, Stabiliser, shrink
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
@@ -125,7 +125,11 @@ class AdaptiveMixture:
             np.clip(modes.variances, low, high).reshape(-1, k),
             np.rint(modes.weights * n_frames).reshape(-1, k),
         )
-        model._frames, model._seconds = n_frames, max(seconds, model.params.warmup)
+        seconds = max(seconds, model.params.warmup)
+        model._frames, model._seconds = n_frames, seconds
+        model._since, model._since_seconds = n_frames, seconds
+        if model.params.stabilise:
+            model._stabiliser.learn(shrink(model.background(), 255 / model._range), 1.0)
         return model
 
     def reset(self) -> None:
@@ -309,6 +313,16 @@ class AdaptiveMixture:
             means[:, :, : variant.channels].reshape(*shape, variant.channels) / level,
             variances.reshape(shape) / square,
         )
+
+    def view(self) -> NDArray[Any]:
+        """The last image applied as it was compared: where, and as bright as, the learnt view is.
+
+        Without `stabilise` it is the image itself.
+        """
+        self._learnt()
+        if self._image is None:
+            raise FrameError("no image since the model was loaded: apply() one first")
+        return self._image.reshape(self._shape)
 
     def copy(self) -> AdaptiveMixture:
         """An independent model that goes on from the same state."""

@@ -25,6 +25,7 @@ from bgsub.models.adaptive import RANGES, AdaptiveMixture
 from bgsub.models.modes import Modes, is_narrow, is_ycrcb, joined, main_mode, to_space
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
+from bgsub.models.stabilise import Pose, Stabiliser
 from bgsub.models.warming import memory_bytes
 
 Progress = Callable[[float], None]
@@ -200,6 +201,16 @@ class _Plan:
         )
         return int(rows)
 
+    def part(self, image: NDArray[Any], pose: Pose, first: int, last: int) -> NDArray[Any]:
+        """Some rows of the image, moved back to the mean view, in the model's space."""
+        top = self.range_of(image)
+        steady = image if pose == Pose() else pose.steady(image, top)
+        return to_space(steady[first:last], self.params, top)
+
+    def range_of(self, image: NDArray[Any]) -> float:
+        """The largest value that images like this one may have."""
+        return self.params.value_range or RANGES[image.dtype.name]
+
 
 @dataclass(slots=True)
 class _Sample:
@@ -209,6 +220,8 @@ class _Sample:
     """(n, rows, width[, channels]) in the model's space."""
     indices: list[int]
     """Their places in the video."""
+    poses: list[Pose]
+    """Where they lie against the mean view."""
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     seconds: float
@@ -224,23 +237,31 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
     shape, dtype = None, np.dtype(np.uint8)
     indices: list[int] = []
     times: list[float | None] = []
+    poses: list[Pose] = []
+    stabiliser, kept = Stabiliser(), 0
     stride = 1
     for index, shown in enumerate(source()):
         image = checks.image(shown.image, shape, dtype, plan.params.value_range)
         if images is None:
             shape, dtype = image.shape, image.dtype
-            part = _in_space(image, plan, 0, plan.rows(image))
+            part = plan.part(image, Pose(), 0, plan.rows(image))
             images = np.empty((plan.n_frames, *part.shape), part.dtype)
         if index % stride:
             continue
         if len(indices) == len(images):
-            indices, times, stride = indices[::2], times[::2], 2 * stride
+            indices, times, poses, stride = indices[::2], times[::2], poses[::2], 2 * stride
             for n in range(len(indices)):
                 images[n] = images[2 * n]
             if index % stride:
                 continue
-        images[len(indices)] = _in_space(image, plan, 0, images.shape[1])
+        pose = Pose()
+        if plan.params.stabilise:
+            pose, small = stabiliser.pose(image, 255 / plan.range_of(image))
+            kept += 1
+            stabiliser.learn(small, 1 / kept)
+        images[len(indices)] = plan.part(image, pose, 0, images.shape[1])
         indices.append(index)
+        poses.append(pose)
         times.append(shown.time)
     if images is None or len(indices) < FEWEST:
         raise FrameError(f"expected at least {FEWEST} frames to learn from, got {len(indices)}")
@@ -248,7 +269,7 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
     first, last = times[0], times[-1]
     timed = first is not None and last is not None and last > first
     seconds = last - first if timed else indices[-1] / plan.params.nominal_fps  # type: ignore[operator]
-    return _Sample(images[: len(indices)], indices, shape, dtype, seconds)
+    return _Sample(images[: len(indices)], indices, poses, shape, dtype, seconds)
 
 
 def _read_again(
@@ -261,16 +282,11 @@ def _read_again(
     for index, shown in enumerate(source()):
         if (n := places.get(index)) is not None:
             image = checks.image(shown.image, sample.shape, sample.dtype, plan.params.value_range)
-            sample.images[n, :rows] = _in_space(image, plan, top, top + rows)
+            sample.images[n, :rows] = plan.part(image, sample.poses[n], top, top + rows)
             left -= 1
         if left == 0:
             return
     raise FrameError(f"the video is {left} sampled frames shorter when it is read again")
-
-
-def _in_space(image: NDArray[Any], plan: _Plan, first: int, last: int) -> NDArray[Any]:
-    value_range = plan.params.value_range or RANGES[image.dtype.name]
-    return to_space(image[first:last], plan.params, value_range)
 
 
 def _background(
