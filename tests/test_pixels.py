@@ -1,7 +1,10 @@
 """Promised: what scikit-learn's GaussianMixture does to each pixel's series, for all at once."""
 
+import json
+
 import numpy as np
 import pytest
+from test_cli import bgsub_run
 
 from bgsub.errors import ConfigError, FrameError
 from bgsub.mixture import PixelMixtures, fit_pixels
@@ -254,3 +257,16 @@ def test_a_result_that_does_not_fit_is_refused_before_any_work():
         found.score(frames)
     with pytest.raises(ConfigError, match="a start of 3 diag"):
         fit_pixels(frames, 3, "diag", start=found)
+
+
+def test_the_bench_compares_with_scikit_learn(tmp_path):
+    options = ["--size", "24x16", "--frames", 20, "--pixels", 12, "--covariance", "diag"]
+    result = bgsub_run("bench", "pixels", *options, "--threads", 1, "--json", tmp_path / "b.json")
+    assert result.exit_code == 0
+    assert "times faster" in result.stdout
+    found = json.loads((tmp_path / "b.json").read_text())
+    assert found["size"] == [24, 16] and found["frames"] == 20 and found["sklearn_pixels"] == 12
+    assert found["worst_log_likelihood"] < 1e-4
+    (row,) = found["rows"]
+    assert row["ratio"] == pytest.approx(found["sklearn_s"] / row["seconds"])
+    assert found["sklearn_s"] == pytest.approx(found["sklearn_ms_a_pixel"] / 1000 * 24 * 16)

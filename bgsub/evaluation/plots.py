@@ -194,7 +194,7 @@ def _counts(figure: Any, ax: Any, counts: NDArray[Any], title: str, most: int) -
     colors = ListedColormap(["#222222", "#e8e8e8", *COLORS][: most + 1])
     shown = ax.imshow(counts, cmap=colors, norm=norm, interpolation="nearest")
     figure.colorbar(shown, ax=ax, shrink=0.85, ticks=range(most + 1))
-    ax.set_title(f"{title}\nmean {counts.mean():.2f}", fontsize=10)
+    ax.set_title(f"{title}, mean {counts.mean():.2f}", fontsize=10)
 
 
 def _top(model: AdaptiveMixture) -> float:

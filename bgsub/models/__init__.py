@@ -16,7 +16,7 @@ from bgsub.models.opencv import OpenCVModel
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import INGREDIENTS, PRESETS, preset
 from bgsub.models.start import Learnt, learn
-from bgsub.models.warming import cache_folder, memory_bytes, warm_up
+from bgsub.models.warming import cache_folder, memory_bytes, warm_up, warm_up_learning
 
 load = AdaptiveMixture.load
 
@@ -42,4 +42,5 @@ __all__ = [
     "to_bgr",
     "to_space",
     "warm_up",
+    "warm_up_learning",
 ]
