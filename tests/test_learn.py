@@ -94,19 +94,25 @@ def test_two_colours_that_alternate_are_both_background():
     assert (mask[:, 4:] == 255).all()
 
 
-def test_frames_are_spread_over_a_video_of_unknown_length():
+@pytest.mark.parametrize("total", [20, 39, 40, 41, 100, 333])
+def test_frames_are_spread_over_a_video_of_unknown_length(total):
     """At most n_frames are kept, at least half of it, evenly, whatever the length."""
-    for total in (20, 39, 40, 41, 100, 333):
-        rising = [np.full((2, 3, 3), n % 200, np.uint8) for n in range(total)]
-        found = learn(
-            lambda: (Frame(image, n / 10, n) for n, image in enumerate(rising)),  # noqa: B023
-            n_frames=40,
-            components=1,
-        )
-        assert min(total, 20) <= found.n_frames <= 40
-        stride = round((found.seconds * 10) / (found.n_frames - 1))
-        assert found.seconds == pytest.approx(stride * (found.n_frames - 1) / 10)
-        assert (found.n_frames - 1) * stride > total - 1 - stride
+    params = replace(preset("fast"), stabilise=False)
+    rising = [np.full((2, 3, 3), 20 + n % 200, np.uint8) for n in range(total)]
+    found = learn(
+        lambda: (Frame(image, n / 10, n) for n, image in enumerate(rising)),
+        params,
+        n_frames=40,
+        components=1,
+    )
+    stride = 1
+    while -(-total // stride) > 40:
+        stride *= 2
+    kept = np.arange(0, total, stride)
+    assert found.n_frames == len(kept)
+    assert found.seconds == pytest.approx(kept[-1] / 10)
+    mean = found.model.mixtures().means[0, 0, 0, 0]
+    assert mean == pytest.approx(np.mean(20 + kept % 200), abs=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +133,18 @@ def test_rows_are_read_in_blocks_where_memory_is_short(visited, scarce):
     whole = learn(lambda: frames_of(visited), preset("fast"), n_frames=120)
     parts = learn(lambda: frames_of(visited), preset("fast"), n_frames=120, memory_limit=scarce)
     assert parts.passes > 3
+    for ours, other in zip(parts.model.mixtures(), whole.model.mixtures(), strict=True):
+        np.testing.assert_array_equal(ours, other)
+
+
+def test_frames_are_steadied_alike_when_they_are_read_again(scarce):
+    shots = list(scene("empty", size=SIZE, frames=150, jitter=4.0))
+    params = replace(preset("fast"), stabilise=True)
+    whole, parts = (
+        learn(lambda: frames_of(shots), params, n_frames=120, memory_limit=limit)
+        for limit in (None, scarce)
+    )
+    assert whole.n_frames == 75 and parts.passes > 3
     for ours, other in zip(parts.model.mixtures(), whole.model.mixtures(), strict=True):
         np.testing.assert_array_equal(ours, other)
 

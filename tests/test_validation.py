@@ -13,6 +13,7 @@ from bgsub.errors import ConfigError, FrameError
 from bgsub.evaluation import models as reports
 from bgsub.evaluation.validation import OUTLIERS, validate
 from bgsub.frames import Frame
+from bgsub.mixture import fit_pixels
 from bgsub.models import AdaptiveMixture, load, preset
 from bgsub.synthetic import scene, write_cdnet
 
@@ -74,8 +75,22 @@ def test_a_history_ten_times_too_long_is_seen():
     assert found["long"]["gap_nats"] > 0.1
 
 
+def log_densities(levels, weights, means, variances):
+    """Of one pixel's levels, from the definition."""
+    logs = []
+    for level in levels.astype(float):
+        narrow = sum(
+            w * np.exp(-((level - m) ** 2) / (2 * v)) / np.sqrt(2 * np.pi * v)
+            for w, m, v in zip(weights, means, variances, strict=True)
+            if w > 0
+        )
+        wide = np.exp(-np.pi * ((level - 127.5) / 256) ** 2) / 256
+        logs.append(np.log((1 - OUTLIERS) * narrow + OUTLIERS * wide))
+    return np.mean(logs)
+
+
 def test_the_densities_are_those_of_the_mixtures():
-    """The mean log density of held-out luma, computed by hand from modes that do not move."""
+    """Held-out luma under modes that do not move, and under a fit of the other frames, by hand."""
     rng = np.random.default_rng(0)
     images = np.clip(rng.normal(120, 3, (90, 4, 5, 1)).repeat(3, axis=3), 0, 255).astype(np.uint8)
     shown = [Frame(image, n / 10, n) for n, image in enumerate(images)]
@@ -83,22 +98,21 @@ def test_the_densities_are_those_of_the_mixtures():
     for frame in shown:
         model.apply(frame.image, frame.time)
     frozen = replace(FAST, history=1e9, settled_gain=1e-9)
-    still = AdaptiveMixture.from_mixtures(model.mixtures(), frozen, n_frames=65535, seconds=1e6)
+    modes = model.mixtures()
+    still = AdaptiveMixture.from_mixtures(modes, frozen, n_frames=65535, seconds=1e6)
     (tracking,) = validate(lambda: shown, {"still": still}, n_frames=40).trackings
     # Of the last two thirds, 50 are sampled, and every fifth of them is held out.
-    held = np.linspace(30, 89, 50).round().astype(int)[4::5]
-    modes = still.mixtures()
-    for row, col in [(0, 0), (3, 4)]:
-        logs = []
-        for luma in images[held, row, col, 0].astype(float):
-            parts = [
-                w * np.exp(-((luma - m[0]) ** 2) / (2 * v)) / np.sqrt(2 * np.pi * v)
-                for w, m, v in zip(*(a[row, col] for a in modes), strict=True)
-                if w > 0
-            ]
-            wide = np.exp(-np.pi * ((luma - 127.5) / 256) ** 2) / 256
-            logs.append(np.log((1 - OUTLIERS) * sum(parts) + OUTLIERS * wide))
-        assert tracking.online[row, col] == pytest.approx(np.mean(logs), abs=0.02)
+    chosen = np.linspace(30, 89, 50).round().astype(int)
+    held = chosen[4::5]
+    space = np.stack([cv2.cvtColor(image, cv2.COLOR_BGR2YCrCb) for image in images])
+    fitted = fit_pixels(space[np.setdiff1d(chosen, held)], "bic", "diag")
+    for at in [(0, 0), (3, 4)]:
+        luma = space[held][:, *at, 0]
+        online = log_densities(luma, modes.weights[at], modes.means[at][:, 0], modes.variances[at])
+        assert tracking.online[at] == pytest.approx(online, abs=0.004)
+        first = fitted.means[at][:, 0], fitted.variances[at][:, 0]
+        batch = log_densities(luma, fitted.weights[at], *first)
+        assert tracking.batch[at] == pytest.approx(batch, abs=1e-4)
 
 
 def test_models_are_not_changed_and_pixels_are_explained():
