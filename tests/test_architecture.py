@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "events": {"masks"},
     "config": FOUR_ROOMS | {"events"},
     "pipeline": PIPELINE,
-    "evaluation": AROUND | {"synthetic"},
+    "evaluation": AROUND | {"mixture", "synthetic"},
     "batch": AROUND,
     "live": AROUND,
     "cli": AROUND | {"evaluation", "batch", "live", "mixture", "synthetic"},

@@ -14,7 +14,10 @@ from bgsub.cli.config import config
 from bgsub.cli.doctor import doctor
 from bgsub.cli.eval import evaluate
 from bgsub.cli.exits import CODES, Group
+from bgsub.cli.learn import learn
+from bgsub.cli.model import model
 from bgsub.cli.run import run
+from bgsub.cli.validate import validate
 from bgsub.cli.warmup import warmup
 
 
@@ -28,5 +31,5 @@ def main() -> None:
     """Separate what moves from what stays, in a video."""
 
 
-for command in (run, bench, evaluate, config, doctor, warmup):
+for command in (run, learn, validate, model, bench, evaluate, config, doctor, warmup):
     main.add_command(command)

@@ -6,6 +6,7 @@ import click
 
 from bgsub.cli.bench_kernel import bench_kernel
 from bgsub.cli.bench_mixture import bench_mixture
+from bgsub.cli.bench_pixels import bench_pixels
 from bgsub.cli.bench_run import bench_run
 
 
@@ -17,5 +18,5 @@ def bench(ctx: click.Context) -> None:
         ctx.invoke(bench_run)
 
 
-for command in (bench_kernel, bench_mixture, bench_run):
+for command in (bench_kernel, bench_mixture, bench_pixels, bench_run):
     bench.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 EVERY = 10.0
 """Seconds between plain lines."""
+
+Step = Callable[[str, float | None], None]
+"""Is told what is being done, and the share of it that is done, None where that is unknown."""
 
 
 class Progress(Protocol):
@@ -87,5 +90,33 @@ def _bar(name: str, expected: int | None) -> Iterator[Progress]:
                 frames=f"{report.frames}{of} frames",
                 state=state(report),
             )
+
+        yield tell
+
+
+@contextmanager
+def steps(quiet: bool) -> Iterator[Step]:
+    """Show work whose steps follow each other; it is told each step's words and share done."""
+    if quiet:
+        yield lambda words, share: None
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        columns = [TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn()]
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=None)
+            yield lambda words, share: bar.update(
+                task, description=words, total=None if share is None else 1.0, completed=share or 0
+            )
+    else:
+        told = time.monotonic()
+
+        def tell(words: str, share: float | None) -> None:
+            nonlocal told
+            if time.monotonic() - told >= EVERY:
+                told = time.monotonic()
+                click.echo(words if share is None else f"{words}, {share:.0%}", err=True)
 
         yield tell

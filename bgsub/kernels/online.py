@@ -49,6 +49,9 @@ HEAD = 4
 else 0; and of the frames since the other fields were touched: the share that the weights have lost,
 the share that the unrest has lost, and how many they were."""
 
+TILES_AT_ONCE = 1 << 10
+"""Tiles that are made from modes at once, so that little memory is needed beside the state."""
+
 OUTSIDE, HELD = 1, 2
 """Flags of a pixel: outside the region of interest; known foreground."""
 
@@ -935,6 +938,13 @@ def aligned(state: NDArray[Any]) -> NDArray[Any]:
     return moved
 
 
+def units(variant: Variant) -> tuple[np.float32, np.float32, np.float32]:
+    """What the state holds for a weight of one, one level, and one squared level."""
+    sizes = (65535, LEVEL, VARIANCE) if variant.compact else (1, 1, 1)
+    weight, level, variance = (np.float32(size) for size in sizes)
+    return weight, level, variance
+
+
 def modes(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.float64]:
     """All modes, (modes, fields, n_pixels), in the state's units.
 
@@ -975,3 +985,53 @@ def _regions(
     )
     *regions, heads = np.split(state.astype(float), np.cumsum(sizes) * count * LANES)
     return *regions, heads.reshape(count, HEAD)
+
+
+def pack(
+    variant: Variant,
+    weights: NDArray[Any],
+    means: NDArray[Any],
+    variances: NDArray[Any],
+    hits: NDArray[Any],
+) -> NDArray[Any]:
+    """State of pixels that know these modes.
+
+    Parameters
+    ----------
+    variant
+        What kernel.
+    weights, variances, hits
+        (n_pixels, K), K at most the variant's modes; a weight of 0 is no mode.
+    means
+        (n_pixels, K, channels), levels of 0 to 255.
+    """
+    n_pixels, k = weights.shape
+    count, channels, compact = tiles(n_pixels), variant.channels, variant.compact
+    state = blank(variant, n_pixels)
+    _, level, square = units(variant)
+    size = variant.modes * count * (1 + channels) * LANES
+    blocks = state[:size].reshape(variant.modes, count, 1 + channels, LANES)
+    scales = state[size : size + count * variant.modes * (1 + variant.hit_gain) * LANES]
+    scales = scales.reshape(count, 1 + variant.hit_gain, variant.modes, LANES)
+
+    def put(place: NDArray[Any], values: NDArray[Any], unit: np.float32) -> None:
+        field = np.zeros(count * LANES, state.dtype)
+        field[:n_pixels] = np.clip(np.rint(values * unit), 0, 65535) if compact else values
+        place[:] = field.reshape(count, LANES)
+
+    order = np.argsort(-weights, axis=1, kind="stable")
+    shares = np.take_along_axis(weights, order, axis=1)
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    if compact:
+        shares = np.rint(shares * 65535)
+    shares[:, 0] = (65535 if compact else 1) - shares[:, 1:].sum(axis=1)
+    everyone = np.arange(n_pixels)
+    for n in range(k):
+        mode = order[:, n]
+        put(scales[:, 0, n], shares[:, n], np.float32(1))
+        if variant.hit_gain:
+            put(scales[:, 1, n], np.minimum(hits[everyone, mode], 65535), np.float32(1))
+        put(blocks[n, :, 0], variances[everyone, mode], square)
+        for c in range(channels):
+            put(blocks[n, :, 1 + c], means[everyone, mode, c], level)
+    return state

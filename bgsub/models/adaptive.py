@@ -16,9 +16,10 @@ from bgsub.errors import FrameError, require
 from bgsub.kernels import online, shade, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.models import checks, files
+from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
-from bgsub.models.stabilise import Pose, Stabiliser
+from bgsub.models.stabilise import Pose, Stabiliser, shrink
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
@@ -66,6 +67,70 @@ class AdaptiveMixture:
     def from_preset(cls, name: str, threads: int | None = None) -> AdaptiveMixture:
         """A model with the settings of a preset by name. Raises ConfigError for an unknown one."""
         return cls(preset(name), threads)
+
+    @classmethod
+    def from_mixtures(
+        cls,
+        modes: Modes,
+        params: MixtureParams | None = None,
+        *,
+        n_frames: int,
+        seconds: float,
+        dtype: str = "uint8",
+        threads: int | None = None,
+    ) -> AdaptiveMixture:
+        """A model that knows the background before its first frame, so needs no warm-up.
+
+        Parameters
+        ----------
+        modes
+            What each pixel's background shows, as `mixtures` returns it. `bgsub.learn` finds it
+            in a video.
+        params
+            How to go on learning and decide; by default the preset "balanced".
+        n_frames
+            Frames that the modes were found in; the more, the slower their means move.
+        seconds
+            Time in which they were seen.
+        dtype
+            Type of the frames to come: uint8, uint16 or float32.
+        threads
+            As for a new model.
+
+        Raises
+        ------
+        ConfigError
+            More modes than the model has, a pixel without any, or shapes that do not fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> grey = Modes(np.ones((2, 3, 1)), np.full((2, 3, 1, 1), 90.0), np.full((2, 3, 1), 9.0))
+        >>> model = AdaptiveMixture.from_mixtures(grey, n_frames=100, seconds=60.0)
+        >>> model.apply(np.array([[90, 92, 90], [90, 180, 88]], np.uint8))
+        array([[  0,   0,   0],
+               [  0, 255,   0]], dtype=uint8)
+        """
+        model = cls(params, threads)
+        check(modes, model.params)
+        height, width, k, channels = modes.means.shape
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        model._begin(shape, checks.dtype(dtype))
+        model._moving = np.zeros((height, width), np.uint8)
+        low, high = model.params.minimum_variance, model.params.maximum_variance
+        model._state = online.pack(
+            model._variant(False, True),
+            modes.weights.reshape(-1, k),
+            modes.means.reshape(-1, k, channels),
+            np.clip(modes.variances, low, high).reshape(-1, k),
+            np.rint(modes.weights * n_frames).reshape(-1, k),
+        )
+        seconds = max(seconds, model.params.warmup)
+        model._frames, model._seconds = n_frames, seconds
+        model._since, model._since_seconds = n_frames, seconds
+        if model.params.stabilise:
+            model._stabiliser.learn(shrink(model.background(), 255 / model._range), 1.0)
+        return model
 
     def reset(self) -> None:
         """Forget every frame; the next one sets the size."""
@@ -235,6 +300,30 @@ class AdaptiveMixture:
         chances = self._per_pixel("probability", inputs=[padded]).reshape(self._size)
         return pose.shaken(chances) if pose.moved else chances
 
+    def mixtures(self) -> Modes:
+        """The Gaussians of every pixel, to be read."""
+        self._learnt()
+        variant, n_pixels = self._variant(False, True), math.prod(self._size)
+        fields = online.modes(variant, self._state, n_pixels).astype(np.float32)
+        whole, level, square = online.units(variant)
+        weights, variances, means = np.split(np.moveaxis(fields, 2, 0), [1, 2], axis=2)
+        shape = (*self._size, variant.modes)
+        return Modes(
+            weights.reshape(shape) / whole,
+            means[:, :, : variant.channels].reshape(*shape, variant.channels) / level,
+            variances.reshape(shape) / square,
+        )
+
+    def view(self) -> NDArray[Any]:
+        """The last image applied as it was compared: where, and as bright as, the learnt view is.
+
+        Without `stabilise` it is the image itself.
+        """
+        self._learnt()
+        if self._image is None:
+            raise FrameError("no image since the model was loaded: apply() one first")
+        return self._image.reshape(self._shape)
+
     def copy(self) -> AdaptiveMixture:
         """An independent model that goes on from the same state."""
         return copy.deepcopy(self)
@@ -282,6 +371,16 @@ class AdaptiveMixture:
     def shape(self) -> tuple[int, ...] | None:
         """Shape of the frames, None before the first."""
         return self._shape
+
+    @property
+    def frames_learnt(self) -> int:
+        """How many frames were learnt."""
+        return self._frames
+
+    @property
+    def seconds_learnt(self) -> float:
+        """The time that they covered."""
+        return self._seconds
 
     @property
     def memory_bytes(self) -> int:

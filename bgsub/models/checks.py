@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.errors import FrameError
+from bgsub.errors import FrameError, require
 
 TYPES = ("uint8", "uint16", "float32")
 KINDS = frozenset(np.dtype(name) for name in TYPES)
@@ -37,6 +37,12 @@ def image(
     if picture.dtype == np.float32:
         _float_values(picture, 255.0 if value_range is None else value_range, shape is None)
     return picture
+
+
+def dtype(name: str) -> np.dtype[Any]:
+    """The type of frames called `name`. Raises ConfigError for one that no model takes."""
+    require(name in TYPES, f"dtype must be one of {', '.join(TYPES)}, got {name!r}")
+    return np.dtype(name)
 
 
 def region(name: str, mask: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.bool_]:

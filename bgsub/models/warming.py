@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bgsub.kernels import cache, online
+from bgsub.mixture import fit_pixels
 from bgsub.models.adaptive import AdaptiveMixture
 from bgsub.models.params import MixtureParams
 
@@ -26,6 +27,12 @@ def warm_up(params: MixtureParams) -> None:
         model.background()
         model.certainty()
         model.foreground_probability()
+
+
+def warm_up_learning() -> None:
+    """Compile what `learn` needs for 8-bit pictures, grey or colour."""
+    for shape in (SIZE, (*SIZE, 3)):
+        fit_pixels(np.full((8, *shape), 100, np.uint8), "bic", "diag")
 
 
 def memory_bytes(params: MixtureParams, shape: tuple[int, ...]) -> int:
