@@ -106,7 +106,8 @@ class AdaptiveMixture:
         --------
         >>> import numpy as np
         >>> grey = Modes(np.ones((2, 3, 1)), np.full((2, 3, 1, 1), 90.0), np.full((2, 3, 1), 9.0))
-        >>> model = AdaptiveMixture.from_mixtures(grey, n_frames=100, seconds=60.0)
+        >>> fixed = MixtureParams(stabilise=False)
+        >>> model = AdaptiveMixture.from_mixtures(grey, fixed, n_frames=100, seconds=60.0)
         >>> model.apply(np.array([[90, 92, 90], [90, 180, 88]], np.uint8))
         array([[  0,   0,   0],
                [  0, 255,   0]], dtype=uint8)
