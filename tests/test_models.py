@@ -95,3 +95,17 @@ def test_a_model_saved_while_the_camera_turns_goes_on_bit_for_bit(tmp_path):
     for n, image in enumerate(images[110:], 110):
         np.testing.assert_array_equal(model.apply(image, n / 25), other.apply(image, n / 25))
     np.testing.assert_array_equal(model._state, other._state)
+
+
+@pytest.mark.parametrize("kind", ["one channel", "three alike", "coloured"])
+def test_where_nothing_has_colour_a_smaller_difference_of_luma_tells(kind):
+    """At luma 200 the radius is 10 + 0.05 * 200 = 20 grey levels with colour, 17 without."""
+    view = np.full((40, 64, 3), 200, np.uint8)
+    if kind == "coloured":
+        view[30:] = (60, 140, 250)
+    model = AdaptiveMixture()
+    for n in range(50):
+        model.apply(view if kind != "one channel" else view[..., 0].copy(), n / 25)
+    view[10:20, 10:30] += np.uint8(18)
+    mask = model.apply(view if kind != "one channel" else view[..., 0].copy(), 2.0)
+    assert np.all(mask[12:18, 12:28] == (0 if kind == "coloured" else 255))

@@ -24,10 +24,8 @@ RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
-CELLS = (
-    16,
-    12,
-)  # columns and rows into which the picture is cut, to see whether all of it changes
+GREY = 0.7  # of the luma slope: without colour, luma alone must tell
+CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
 TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
 REST = 0.4  # share of relearn_share below which the view has come to rest
 STEADY = 0.1  # of the average over a second: no single frame tells more than this
@@ -143,7 +141,7 @@ class AdaptiveMixture:
         variant = self._variant(flags.size > 0, rate > 0)
         labels, state, moving = mask.reshape(-1), self._state, self._moving.reshape(-1)
         ratios = np.empty(self._size if variant.shadows else (0, 0), np.uint8)
-        coloured = not variant.shadows or has_colour(image)
+        coloured = has_colour(image)
         rates = self._rates(rate, time, coloured)
         dimmed = ratios.reshape(-1)
 
@@ -395,7 +393,7 @@ class AdaptiveMixture:
             back=p.background_sigmas,
             share=p.background_share,
             floor=p.luma_floor,
-            slope=p.luma_slope,
+            slope=p.luma_slope * (GREY if self._channels == 1 else 1),
             chroma=p.chroma_radius,
             var_init=p.initial_variance,
             var_min=p.minimum_variance,
@@ -409,6 +407,8 @@ class AdaptiveMixture:
 
         self._colourless = self._constants.copy()
         self._colourless[list(online.UNITS).index("tint")] = 0
+        slope = list(online.UNITS).index("slope")
+        self._colourless[slope] = self._constants[slope] * GREY
 
     def _rates(
         self,

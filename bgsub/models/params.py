@@ -54,7 +54,8 @@ class MixtureParams:
     """Smallest luma radius of a mode in grey levels, however certain the mode is; 0 leaves the
     radius to the variance alone."""
     luma_slope: float = 0.05
-    """Growth of that radius for each grey level of the mode's luma."""
+    """Growth of that radius for each grey level of the mode's luma; 0.7 of it where the picture has
+    no colour, and luma alone must tell."""
     chroma_radius: float = 16.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
 
