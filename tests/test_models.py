@@ -1,5 +1,7 @@
 """Promised: the mixture is OpenCV's when every ingredient is off; state is a value."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -46,3 +48,64 @@ def test_with_every_ingredient_off_the_masks_are_mog2s():
         mask = ours.apply(image, learning_rate=1 / min(2 * n, 500))
         same.append(np.mean(mask == theirs.apply(image)))
     assert np.mean(same[1:]) >= 0.99
+
+
+def turning(turn, frames=250, size=(60, 80)):
+    """A noisy view that rests, shifts by two pixels a frame while `turn`, and rests again."""
+    rng = np.random.default_rng(1)
+    wide = cv2.resize(rng.integers(20, 230, (30, 300, 3), np.uint8), (1200, 60))
+    at = 0
+    for n in range(frames):
+        at += 2 * (n in turn)
+        noise = rng.normal(0, 3, (*size, 3))
+        yield np.clip(wide[:, at : at + size[1]] + noise, 0, 255).astype(np.uint8)
+
+
+def test_a_camera_that_turns_is_learnt_anew():
+    """After two seconds of turning and two of rest; its old memory would be foreground for long."""
+    following = AdaptiveMixture(replace(preset("fast"), relearn_share=0.4))
+    staying = AdaptiveMixture(replace(preset("fast"), relearn_share=1.0))
+    shares = []
+    for n, image in enumerate(turning(range(100, 150))):
+        shares.append([np.mean(m.apply(image, n / 25) == 255) for m in (following, staying)])
+    shares = np.array(shares)
+    np.testing.assert_array_equal(shares[50:100], 0)
+    assert shares[200:, 0].max() < 0.02
+    assert shares[200:, 1].min() > 0.5
+
+
+def test_a_large_thing_that_passes_does_not_shorten_the_memory():
+    """It covers a third of the picture for three seconds."""
+    following = AdaptiveMixture(replace(preset("fast"), relearn_share=0.4))
+    staying = AdaptiveMixture(replace(preset("fast"), relearn_share=1.0))
+    for n, image in enumerate(turning(range(0))):
+        if 100 <= n < 175:
+            image[:, 10:36] = (240, 40, 240)
+        both = [m.apply(image, n / 25) for m in (following, staying)]
+        np.testing.assert_array_equal(*both)
+
+
+def test_a_model_saved_while_the_camera_turns_goes_on_bit_for_bit(tmp_path):
+    model = AdaptiveMixture(preset("balanced"))
+    images = list(turning(range(50, 120), 200))
+    for n, image in enumerate(images[:110]):
+        model.apply(image, n / 25)
+    model.save(tmp_path / "m.bgm")
+    other = load(tmp_path / "m.bgm")
+    for n, image in enumerate(images[110:], 110):
+        np.testing.assert_array_equal(model.apply(image, n / 25), other.apply(image, n / 25))
+    np.testing.assert_array_equal(model._state, other._state)
+
+
+@pytest.mark.parametrize("kind", ["one channel", "three alike", "coloured"])
+def test_where_nothing_has_colour_a_smaller_difference_of_luma_tells(kind):
+    """At luma 200 the radius is 10 + 0.05 * 200 = 20 grey levels with colour, 17 without."""
+    view = np.full((40, 64, 3), 200, np.uint8)
+    if kind == "coloured":
+        view[30:] = (60, 140, 250)
+    model = AdaptiveMixture()
+    for n in range(50):
+        model.apply(view if kind != "one channel" else view[..., 0].copy(), n / 25)
+    view[10:20, 10:30] += np.uint8(18)
+    mask = model.apply(view if kind != "one channel" else view[..., 0].copy(), 2.0)
+    assert np.all(mask[12:18, 12:28] == (0 if kind == "coloured" else 255))

@@ -34,7 +34,7 @@ class MaskParams:
     the picture: 9 at 320x240, 13 from 720x480 on."""
     min_blob: float = 0.0004
     """Foreground smaller than this share of the picture is dropped."""
-    max_hole: float = 0.0008
+    max_hole: float = 0.01
     """Background enclosed by foreground and smaller than this share of the picture is filled."""
     shadows: Shadows = "mark"
     """What becomes of label 127: "mark" leaves it, "drop" makes it background, "keep"

@@ -25,6 +25,11 @@ RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
+GREY = 0.7  # of the luma slope: without colour, luma alone must tell
+CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
+TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
+REST = 0.4  # share of relearn_share below which the view has come to rest
+STEADY = 0.1  # of the average over a second: no single frame tells more than this
 PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
 
 
@@ -143,9 +148,9 @@ class AdaptiveMixture:
         self._seconds = 0.0
         self._clock: float | None = None
         self._moving = np.empty((0, 0), np.uint8)
-        self._since = 0
-        self._since_seconds = 0.0
         self._upset = 0.0
+        self._adrift = False
+        self._memory = self.params.history
         self._stabiliser = Stabiliser()
         self._pose = Pose()
         self._fresh = False
@@ -202,7 +207,7 @@ class AdaptiveMixture:
         variant = self._variant(flags.size > 0, rate > 0)
         labels, state, moving = mask.reshape(-1), self._state, self._moving.reshape(-1)
         ratios = np.empty(self._size if variant.shadows else (0, 0), np.uint8)
-        coloured = not variant.shadows or has_colour(image)
+        coloured = has_colour(image)
         rates = self._rates(rate, time, coloured)
         dimmed = ratios.reshape(-1)
 
@@ -220,7 +225,7 @@ class AdaptiveMixture:
             self._told = False
             self._frames += 1
             self._seconds += self._step(time)
-            self._settle(mask, self._step(time))
+            self._watch(mask, self._step(time))
             self._clock = time
         return self._pose.shaken(mask) if self._pose.moved else mask
 
@@ -348,9 +353,9 @@ class AdaptiveMixture:
                 frames=self._frames,
                 seconds=self._seconds,
                 clock=self._clock,
-                since=self._since,
-                since_seconds=self._since_seconds,
                 upset=self._upset,
+                adrift=self._adrift,
+                memory=self._memory,
             ),
         )
 
@@ -363,8 +368,8 @@ class AdaptiveMixture:
         model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
-        model._clock, model._since = snapshot.clock, snapshot.since
-        model._since_seconds, model._upset = snapshot.since_seconds, snapshot.upset
+        model._clock, model._upset = snapshot.clock, snapshot.upset
+        model._adrift, model._memory = snapshot.adrift, snapshot.memory
         model._stabiliser = Stabiliser(snapshot.reference)
         return model
 
@@ -441,15 +446,15 @@ class AdaptiveMixture:
             flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
         return self._pose.steady(image, self._range).reshape(-1), flags
 
-    def _settle(self, mask: NDArray[np.uint8], step: float) -> None:
-        """Warm up again after a second in which most of the picture was foreground."""
-        self._since += 1
-        self._since_seconds += step
-        if self.params.relearn_share < 1:
-            share = cv2.countNonZero(mask) / mask.size
-            self._upset += (1 - math.exp(-step)) * (share - self._upset)
-            if self._upset > self.params.relearn_share:
-                self._since, self._since_seconds, self._upset = 3, 0.0, 0.0
+    def _watch(self, mask: NDArray[np.uint8], step: float) -> None:
+        """Shorten the memory while the view as a whole changes; then let it grow as time passes."""
+        p = self.params
+        if p.relearn_share < 1:
+            touched = float(np.mean(cells(mask) > TOUCHED))
+            self._upset += min(1 - math.exp(-step), STEADY) * (touched - self._upset)
+            self._adrift = self._upset > p.relearn_share * (REST if self._adrift else 1)
+            grown = p.relearn_history if self._adrift else self._memory + step
+            self._memory = min(grown, p.history)
 
     def _step(self, time: float | None) -> float:
         """Seconds since the last frame; a first frame, and a clock set back, count as one frame."""
@@ -461,12 +466,12 @@ class AdaptiveMixture:
         if given is not None:
             require(0 <= given <= 1, f"learning_rate must be 0 to 1, got {given}")
             return given
-        rate = 1 - math.exp(-self._step(time) / self.params.history)
-        return max(rate, 1 / (self._since + 1)) if self._warming else rate
+        rate = 1 - math.exp(-self._step(time) / self._memory)
+        return max(rate, 1 / (self._frames + 1)) if self._warming else rate
 
     @property
     def _warming(self) -> bool:
-        return self._frames == 0 or self._since_seconds < self.params.warmup
+        return self._frames == 0 or self._seconds < self.params.warmup
 
     def _variant(self, flagged: bool, learn: bool) -> online.Variant:
         return self._variants[flagged][learn]
@@ -490,7 +495,7 @@ class AdaptiveMixture:
             back=p.background_sigmas,
             share=p.background_share,
             floor=p.luma_floor,
-            slope=p.luma_slope,
+            slope=p.luma_slope * (GREY if self._channels == 1 else 1),
             chroma=p.chroma_radius,
             var_init=p.initial_variance,
             var_min=p.minimum_variance,
@@ -504,6 +509,8 @@ class AdaptiveMixture:
 
         self._colourless = self._constants.copy()
         self._colourless[list(online.UNITS).index("tint")] = 0
+        slope = list(online.UNITS).index("slope")
+        self._colourless[slope] = self._constants[slope] * GREY
 
     def _rates(
         self,
@@ -512,13 +519,14 @@ class AdaptiveMixture:
         coloured: bool = True,
     ) -> online.Rates:
         p, warming = self.params, self._warming
-        sure = 0.5 * math.exp(-self._since_seconds / p.settling) if p.settling else 0.0
+        sure = 0.5 * math.exp(-self._seconds / p.settling) if p.settling else 0.0
+        alike = warming or self._adrift
         noise = max(p.noise_rate, p.foreground_rate) if self._told else p.foreground_rate
         memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
         steps = {
             "alpha": rate,
-            "alpha_foreground": rate if warming else rate * p.foreground_rate,
-            "alpha_noise": rate if warming else rate * noise,
+            "alpha_foreground": rate if alike else rate * p.foreground_rate,
+            "alpha_noise": rate if alike else rate * noise,
             "gain": 0.0 if warming else min(rate * p.settled_gain, 1.0),
             "prune": rate * p.prune,
             "unrest": memory if self._told else 0.0,
@@ -551,6 +559,11 @@ class AdaptiveMixture:
         wanted = self.threads or threads.available()
         most = max(1, n_pixels // PIXELS_PER_THREAD)
         threads.split(work, online.tiles(n_pixels), min(wanted, most))
+
+
+def cells(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Mean label of each cell of the picture, CELLS of them."""
+    return np.asarray(cv2.resize(mask, CELLS, interpolation=cv2.INTER_AREA))
 
 
 def has_colour(image: NDArray[Any]) -> bool:

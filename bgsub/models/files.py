@@ -49,12 +49,12 @@ class Snapshot:
     """Learnt so far."""
     clock: float | None
     """Time of the last frame learnt, seconds."""
-    since: int
-    """Frames since the warm-up began."""
-    since_seconds: float
-    """Seconds since the warm-up began."""
     upset: float
-    """Share of foreground, averaged over a second."""
+    """Share of the cells that hold foreground, averaged over a second."""
+    adrift: bool
+    """Whether the view as a whole is changing."""
+    memory: float
+    """The history in use, seconds."""
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
@@ -69,9 +69,9 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "seconds": snapshot.seconds,
         "clock": snapshot.clock,
         "told": snapshot.told,
-        "since": snapshot.since,
-        "since_seconds": snapshot.since_seconds,
         "upset": snapshot.upset,
+        "adrift": snapshot.adrift,
+        "memory": snapshot.memory,
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -135,8 +135,8 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         dtype = np.dtype(about["dtype"])
         frames, seconds = int(about["frames"]), float(about["seconds"])
         clock = None if about["clock"] is None else float(about["clock"])
-        told, since = bool(about["told"]), int(about["since"])
-        since_seconds, upset = float(about["since_seconds"]), float(about["upset"])
+        told, adrift = bool(about["told"]), bool(about["adrift"])
+        upset, memory = float(about["upset"]), float(about["memory"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"its description is damaged ({error})") from error
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.name not in checks.TYPES:
@@ -157,9 +157,9 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         frames=frames,
         seconds=seconds,
         clock=clock,
-        since=since,
-        since_seconds=since_seconds,
         upset=upset,
+        adrift=adrift,
+        memory=memory,
     )
 
 

@@ -33,9 +33,12 @@ class MixtureParams:
     warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
-    relearn_share: float = 0.5
-    """Share of foreground, averaged over a second, from which the picture as a whole has changed
-    and the warm-up begins anew; 1 never does."""
+    relearn_share: float = 0.4
+    """Share of the picture's cells that hold foreground, averaged over a second, from which the
+    view as a whole is changing: the camera turns, or the light was switched. Until it rests,
+    everything is learnt alike, with `relearn_history`; 1 never does."""
+    relearn_history: Seconds = 0.8
+    """The history while the view changes; afterwards it grows second by second to `history`."""
     nominal_fps: float = 25.0
     """Frames a second that are assumed where frames come without time."""
 
@@ -51,7 +54,8 @@ class MixtureParams:
     """Smallest luma radius of a mode in grey levels, however certain the mode is; 0 leaves the
     radius to the variance alone."""
     luma_slope: float = 0.05
-    """Growth of that radius for each grey level of the mode's luma."""
+    """Growth of that radius for each grey level of the mode's luma; 0.7 of it where the picture has
+    no colour, and luma alone must tell."""
     chroma_radius: float = 16.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
 
@@ -114,6 +118,7 @@ class MixtureParams:
         require(1 <= self.modes <= 5, f"modes must be 1 to 5, got {self.modes}")
         for name in (
             "history",
+            "relearn_history",
             "nominal_fps",
             "unrest_memory",
         ):
