@@ -133,7 +133,6 @@ class AdaptiveMixture:
         )
         seconds = max(seconds, model.params.warmup)
         model._frames, model._seconds = n_frames, seconds
-        model._since, model._since_seconds = n_frames, seconds
         if model.params.stabilise:
             model._stabiliser.learn(shrink(model.background(), 255 / model._range), 1.0)
         return model
