@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.kernels import source, threads
-from bgsub.kernels.em import BLOCK, CHUNK, DOUBLE, MOST_CHUNKS, SINGLE, TILE, Rows
+from bgsub.kernels.em import BLOCK, CHUNK, DOUBLE, SINGLE, TILE, Rows
 from bgsub.kernels.template import expand
 
 NARROW = 8
 """Features up to which loops over them are written out."""
+
+MOST_CHUNKS = 256
+"""Chunks at most: more than for EM, because a draw searches one chunk sample by sample."""
 
 
 class Variant(NamedTuple):

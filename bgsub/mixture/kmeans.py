@@ -155,11 +155,11 @@ def _mean_variance(rows: Rows) -> float:
     """Variance of the samples, averaged over the features."""
     count, features = rows.values.shape
     total, squares = np.zeros(features), 0.0
-    ones = np.ones(VARIANCE_BLOCK)
     for first in range(0, count, VARIANCE_BLOCK):
         part = rows.values[first : first + VARIANCE_BLOCK].astype(float) - rows.center
-        total += ones[: len(part)] @ part
-        squares += float(part.reshape(-1) @ part.reshape(-1))
+        flat = part.reshape(-1)
+        total += np.einsum("nd->d", part)
+        squares += float(np.einsum("n,n->", flat, flat))
     return float((squares / count - ((total / count) ** 2).sum()) / features)
 
 
@@ -255,7 +255,7 @@ class KMeans(Estimator):
         best = min(runs, key=lambda run: run.inertia)
         self.cluster_centers_ = (best.centers + rows.center).astype(values.dtype)
         self.labels_, self.inertia_, self.n_iter_ = best.labels, best.inertia, best.rounds
-        found = len(np.unique(self.labels_))
+        found = np.count_nonzero(np.bincount(self.labels_))
         if found < self.n_clusters:
             _warn(
                 f"Number of distinct clusters ({found}) found smaller than n_clusters "
