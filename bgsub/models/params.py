@@ -27,7 +27,7 @@ class MixtureParams:
 
     modes: int = 4
     """Gaussians a pixel may hold, 1 to 5."""
-    history: Seconds = 20.0
+    history: Seconds = 12.0
     """Seconds in which the memory of the past falls to 1/e; the learning rate of a frame that comes
     dt seconds after the last is 1 - exp(-dt / history)."""
     warmup: Seconds = 0.4
@@ -67,7 +67,7 @@ class MixtureParams:
     `weight_bar`."""
     background_share: float = 0.9
     """The heaviest modes that reach this weight together are background, with weight_bar = 0."""
-    foreground_rate: float = 0.03
+    foreground_rate: float = 0.02
     """Share of the learning rate with which a foreground pixel feeds the model; the smaller, the
     longer a stopped object stays foreground. 1 learns everything alike."""
     noise_rate: float = 1.0
@@ -195,6 +195,7 @@ def _share(name: str, value: float, *, zero: bool) -> None:
 
 CLASSIC = MixtureParams(
     modes=5,
+    history=20.0,
     warmup=20.0,
     color="bgr",
     match_sigmas=3.0,
