@@ -25,6 +25,7 @@ RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
+SAMPLES = 48, 32  # columns and rows of pixels that are looked at for colour
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
 CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
 TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
@@ -449,9 +450,9 @@ class AdaptiveMixture:
         """Shorten the memory while the view as a whole changes; then let it grow as time passes."""
         p = self.params
         if p.relearn_share < 1:
-            touched = float(np.mean(cells(mask) > TOUCHED))
+            touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
             self._upset += min(1 - math.exp(-step), STEADY) * (touched - self._upset)
-            self._adrift = self._upset > p.relearn_share * (REST if self._adrift else 1)
+            self._adrift = bool(self._upset > p.relearn_share * (REST if self._adrift else 1))
             grown = p.relearn_history if self._adrift else self._memory + step
             self._memory = min(grown, p.history)
 
@@ -569,7 +570,7 @@ def has_colour(image: NDArray[Any]) -> bool:
     """Whether a picture shows colours; an infrared camera's three channels may be all alike."""
     if image.ndim != 3 or image.shape[2] != 3:
         return True
-    some = image[::8, ::8].astype(np.float32)
-    blue, green, red = some[..., 0], some[..., 1], some[..., 2]
-    spread = np.maximum(np.maximum(blue, green), red) - np.minimum(np.minimum(blue, green), red)
-    return bool(spread.mean() > COLOURLESS * some.mean())
+    blue, green, red = cv2.split(cv2.resize(image, SAMPLES, interpolation=cv2.INTER_NEAREST))
+    most = cv2.sumElems(cv2.max(cv2.max(blue, green), red))[0]
+    least = cv2.sumElems(cv2.min(cv2.min(blue, green), red))[0]
+    return most - least > COLOURLESS * (most + least) / 2
