@@ -135,7 +135,8 @@ class AdaptiveMixture:
         seconds = max(seconds, model.params.warmup)
         model._frames, model._seconds = n_frames, seconds
         if model.params.stabilise:
-            model._stabiliser.learn(shrink(model.background(), 255 / model._range), 1.0)
+            small = shrink(model.background(), model.params.stabilise_rows, 255 / model._range)
+            model._stabiliser.learn(small, 1.0)
         return model
 
     def reset(self) -> None:
@@ -151,7 +152,7 @@ class AdaptiveMixture:
         self._upset = 0.0
         self._adrift = False
         self._memory = self.params.history
-        self._stabiliser = Stabiliser()
+        self._stabiliser = Stabiliser(self.params.stabilise_rows)
         self._pose = Pose()
         self._fresh = False
         self._told = False
@@ -370,7 +371,7 @@ class AdaptiveMixture:
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
         model._clock, model._upset = snapshot.clock, snapshot.upset
         model._adrift, model._memory = snapshot.adrift, snapshot.memory
-        model._stabiliser = Stabiliser(snapshot.reference)
+        model._stabiliser = Stabiliser(model.params.stabilise_rows, snapshot.reference)
         return model
 
     @property

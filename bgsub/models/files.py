@@ -144,7 +144,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
     variant = params.variant(shape[2] if len(shape) == 3 else 1)
     state = _array(archive, "state.npy", *online.layout(variant, shape[0] * shape[1]))
     moving = _array(archive, "moving.npy", shape[:2], np.dtype(np.uint8))
-    small = stabilise.small_size(shape) if params.stabilise else (0, 0)
+    small = stabilise.small_size(shape, params.stabilise_rows) if params.stabilise else (0, 0)
     reference = _array(archive, "reference.npy", small, np.dtype(np.float32))
     return Snapshot(
         params=params,

@@ -33,7 +33,7 @@ class MixtureParams:
     warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
-    relearn_share: float = 0.4
+    relearn_share: float = 0.35
     """Share of the picture's cells that hold foreground, averaged over a second, from which the
     view as a whole is changing: the camera turns, or the light was switched. Until it rests,
     everything is learnt alike, with `relearn_history`; 1 never does."""
@@ -95,6 +95,9 @@ class MixtureParams:
 
     stabilise: bool = True
     """Follow a camera that shakes, and a picture that brightens or darkens as a whole."""
+    stabilise_rows: int = 60
+    """Pixels, about, of the short side of the small picture on which shift and gain are found; the
+    more, the more exact, and the slower."""
 
     shadows: bool = True
     """Label shadows 127."""
@@ -133,6 +136,10 @@ class MixtureParams:
         ):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative, got {value}")
+        require(
+            self.stabilise_rows >= 30,
+            f"stabilise_rows must be at least 30, got {self.stabilise_rows}",
+        )
         for name in ("match_sigmas", "background_sigmas"):
             value = getattr(self, name)
             require(value >= 1, f"{name} must be at least 1, got {value}")

@@ -14,7 +14,7 @@ BALANCED = MixtureParams()
 PRESETS: dict[str, MixtureParams] = {
     "fast": replace(BALANCED, modes=3, stabilise=False),
     "balanced": BALANCED,
-    "best": replace(BALANCED, modes=5),
+    "best": replace(BALANCED, modes=5, stabilise_rows=120),
     "classic": CLASSIC,
 }
 """The named settings, leanest first; "classic" is Zivkovic's mixture with MOG2's constants."""

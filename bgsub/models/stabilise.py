@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Small = NDArray[np.float32]
 
-SHORT_SIDE = 60  # pixels of the small picture on which the view is compared
-BLOCK = 10  # pixels of the small picture in a block that votes
+BLOCKS = 6  # along the short side of the picture; they vote
+LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
 LEAST_SHIFT = 0.1  # small pixels; less is noise of the estimate
 FARTHEST = 0.15  # share of the picture's side; farther is not a shaking camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
@@ -77,9 +77,11 @@ class Stabiliser:
     """Keeps a small, slow picture of the view, and compares frames with it.
 
     `reference` is all it knows: (height, width) float32 grey levels, (0, 0) before the first frame.
+    Its short side has about `rows` pixels.
     """
 
-    def __init__(self, reference: Small | None = None) -> None:
+    def __init__(self, rows: int, reference: Small | None = None) -> None:
+        self.rows = rows
         self.reference = np.empty((0, 0), np.float32) if reference is None else reference
 
     def pose(self, image: NDArray[Any], scale: float) -> tuple[Pose, Small]:
@@ -92,7 +94,7 @@ class Stabiliser:
         scale
             Brings its values to 0..255.
         """
-        small = shrink(image, scale)
+        small = shrink(image, self.rows, scale)
         if self.reference.size == 0:
             return Pose(), small
         dx, dy = self._shift(small)
@@ -111,7 +113,7 @@ class Stabiliser:
         """Pixels of the small picture; zeros unless the blocks agree that it moved."""
         reference = self.reference
         height, width = small.shape
-        if min(height, width) < 2 * BLOCK:
+        if min(height, width) < LEAST_SIDE:
             return 0.0, 0.0
         window = cv2.createHanningWindow((width, height), cv2.CV_32F)
         # OpenCV 5 multiplies its first argument by the window in place.
@@ -120,28 +122,28 @@ class Stabiliser:
         if far or abs(dx) + abs(dy) < LEAST_SHIFT:
             return 0.0, 0.0
         target = detail(reference)
-        before = blocks(np.abs(detail(small) - target))
-        after = blocks(np.abs(detail(Pose(dx, dy).still(small)) - target))
+        before = blocks(np.abs(detail(small) - target), self.rows)
+        after = blocks(np.abs(detail(Pose(dx, dy).still(small)) - target), self.rows)
         votes = np.mean(after < BETTER * before) - np.mean(before < BETTER * after)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
 
     def _gain(self, aligned: Small) -> float:
-        quotients = blocks(self.reference) / np.maximum(blocks(aligned), 1)
+        quotients = blocks(self.reference, self.rows) / np.maximum(blocks(aligned, self.rows), 1)
         gain = float(np.median(quotients))
         agree = float(np.mean(np.abs(quotients - gain) < AGREE * gain))
         followed = abs(gain - 1) >= LEAST_GAIN and agree >= SUPPORT and GAINS[0] < gain < GAINS[1]
         return gain if followed else 1.0
 
 
-def small_size(shape: tuple[int, ...]) -> tuple[int, int]:
+def small_size(shape: tuple[int, ...], rows: int) -> tuple[int, int]:
     """(height, width) of the small picture of an image of `shape`."""
-    factor = max(1, round(min(shape[:2]) / SHORT_SIDE))
+    factor = max(1, round(min(shape[:2]) / rows))
     return max(1, shape[0] // factor), max(1, shape[1] // factor)
 
 
-def shrink(image: NDArray[Any], scale: float) -> Small:
+def shrink(image: NDArray[Any], rows: int, scale: float) -> Small:
     """The small luma of an image, 0..255."""
-    size = small_size(image.shape)[::-1]
+    size = small_size(image.shape, rows)[::-1]
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
     luma = small if small.ndim == 2 else small.mean(2)
     return luma * np.float32(scale)
@@ -152,8 +154,8 @@ def detail(small: Small) -> Small:
     return np.asarray(small - cv2.blur(small, (7, 7)), np.float32)
 
 
-def blocks(small: Small) -> Small:
-    """Mean of each block."""
-    height, width = small.shape
-    rows, cols = max(1, height // BLOCK), max(1, width // BLOCK)
-    return np.asarray(cv2.resize(small, (cols, rows), interpolation=cv2.INTER_AREA), np.float32)
+def blocks(small: Small, rows: int) -> Small:
+    """Mean of each block of a small picture that was made with `rows`."""
+    side = max(1, rows // BLOCKS)
+    size = max(1, small.shape[1] // side), max(1, small.shape[0] // side)
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.float32)

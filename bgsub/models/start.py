@@ -238,7 +238,7 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
     indices: list[int] = []
     times: list[float | None] = []
     poses: list[Pose] = []
-    stabiliser, kept = Stabiliser(), 0
+    stabiliser, kept = Stabiliser(plan.params.stabilise_rows), 0
     stride = 1
     for index, shown in enumerate(source()):
         image = checks.image(shown.image, shape, dtype, plan.params.value_range)
