@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from bgsub.evaluation import find_sequences, score_run
 from bgsub.evaluation.ablation import CLEANING
 from bgsub.evaluation.counts import Counts, count
+from bgsub.evaluation.runs import Contender
 from bgsub.kernels import regions, shade
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
@@ -585,3 +587,56 @@ def test_regions_hold_where_the_frame_has_them_though_the_camera_shakes(shaken):
         assert (mask[held & roi] == 255).all()
         followed += moves(model)
     assert followed > 8
+
+
+@pytest.mark.parametrize("name", ["fast", "balanced", "best"])
+@pytest.mark.parametrize(("fps", "crossing"), [(25.0, 6.0), (5.0, 60.0)], ids=["fast", "slow"])
+def test_discs_of_sixty_pixels_are_found(name, fps, crossing):
+    """At 320x240, each on its own; also when they move by 6 pixels a second."""
+    shown = scene("small", frames=120, fps=fps)
+    discs = tuple(replace(m, leave=m.enter + crossing) for m in shown.movers)
+    model, clean = AdaptiveMixture.from_preset(name, threads=1), Cleaner()
+    recalls, false = [], 0
+    for shot in replace(shown, movers=discs):
+        mask = clean(model.apply(shot.image, shot.time))
+        model.feedback(mask)
+        n, which = cv2.connectedComponents((shot.truth == 255).astype(np.uint8))
+        wholes = [which == k for k in range(1, n) if np.count_nonzero(which == k) >= 40]
+        recalls += [np.mean(mask[whole] == 255) for whole in wholes]
+        false += np.count_nonzero(mask[shot.truth == 0] == 255)
+    assert len(recalls) > 150
+    assert np.mean(np.array(recalls) > 0.5) > 0.95
+    assert np.mean(recalls) > 0.75
+    assert false < 5 * len(recalls)
+
+
+@pytest.mark.parametrize("name", ["HallAndMonitor", "IBMtest2"])
+def test_a_probability_is_the_share_that_is_foreground(real_data, name):
+    """On real frames, each sequence for itself."""
+    (sequence,) = find_sequences(real_data, (name,))
+    (score,) = score_run(sequence, [Contender("balanced", preset("balanced"), MaskParams())])
+    assert score.reliability.calibration_error < 0.01
+    observed = [row["observed"] for row in score.reliability.rows() if row["pixels"] > 200]
+    assert len(observed) > 8
+    assert observed == sorted(observed)
+    assert observed[0] < 0.01
+    assert observed[-1] > 0.9
+
+
+def test_the_probability_tells_what_the_mask_does_not_see_alone():
+    """One pixel far from its background is improbable, a shadow less than a thing, a thing most."""
+    place = textured()
+    model, spot = learnt(MixtureParams(), place), place.copy()
+    spot[20, 30] = 255 - spot[20, 30]
+    thing, shadow = patched((230, 60, 20), place), dimmed(place, 0.7)
+    still, alone, dim, most = (
+        float(model.foreground_probability(image)[20, 30]) for image in (place, spot, shadow, thing)
+    )
+    assert still < alone < dim < most
+    assert still < 0.001
+    assert alone < 0.05
+    assert dim < 0.3
+    assert most > 0.95
+    unchanged = model.copy()
+    model.foreground_probability(thing)
+    np.testing.assert_array_equal(model._state, unchanged._state)

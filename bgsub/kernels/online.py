@@ -751,25 +751,26 @@ def distance(state, image, out, first, last, r):
         farthest = f0 - f0 + FARTHEST * FARTHEST
         nearest = farthest
 %each k
-        %c m#k_#c = load(state, block#k + (1 + #c) * LANES)
-        %c g#c = f#c - to_float32(m#k_#c) * UNIT_M
-        v = to_float32(load(state, block#k)) * UNIT_V
+        if #k == 0 or anywhere(base#k):
+            %c m#k_#c = load(state, block#k + (1 + #c) * LANES)
+            %c g#c = f#c - to_float32(m#k_#c) * UNIT_M
+            v = to_float32(load(state, block#k)) * UNIT_V
 %if weight_bar
-        v = v / (r.match * UNIT_W * (r.match * UNIT_W))
+            v = v / (r.match * UNIT_W * (r.match * UNIT_W))
 %else
-        v = v / (r.back * UNIT_W * (r.back * UNIT_W))
+            v = v / (r.back * UNIT_W * (r.back * UNIT_W))
 %end
 %if floored and weight_bar
-        radius = (to_float32(m#k_0) * UNIT_M * (r.slope * UNIT_W) + r.floor * UNIT_M) * more
-        v = most(v, radius * radius)
+            radius = (to_float32(m#k_0) * UNIT_M * (r.slope * UNIT_W) + r.floor * UNIT_M) * more
+            v = most(v, radius * radius)
 %end
 %if ycrcb
-        tint = (most(g1, ZERO - g1) + most(g2, ZERO - g2)) / (r.chroma * UNIT_M * more)
-        e = most(g0 * g0 / v, tint * tint)
+            tint = (most(g1, ZERO - g1) + most(g2, ZERO - g2)) / (r.chroma * UNIT_M * more)
+            e = most(g0 * g0 / v, tint * tint)
 %else
-        e = sum{c: g#c * g#c} / v
+            e = sum{c: g#c * g#c} / v
 %end
-        nearest = least(nearest, select(base#k, e, farthest))
+            nearest = least(nearest, select(base#k, e, farthest))
 %end
         nearest = select(w0 == 0, nearest - nearest, nearest)
         store(out, at, to_uint8(sqrt(nearest) * STRIDE))

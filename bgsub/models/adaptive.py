@@ -40,8 +40,8 @@ PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
 
 _FAR = np.arange(256) / online.STRIDE
 EVIDENCE = np.rint(255 * np.clip((_FAR - DOUBT[0]) / (DOUBT[1] - DOUBT[0]), 0, 1)).astype(np.uint8)
-_MEANS = np.linspace(0, 1, AROUND**2 * 255 + 1)
-CHANCES = (1 / (1 + np.exp(-LOGIT[0] - LOGIT[1] * np.sqrt(_MEANS)))).astype(np.float32)
+_ROOTS = np.sqrt(np.linspace(0, 1, 256))
+CHANCES = (1 / (1 + np.exp(-LOGIT[0] - LOGIT[1] * _ROOTS))).astype(np.float32)
 
 
 class AdaptiveMixture:
@@ -316,14 +316,8 @@ class AdaptiveMixture:
         far = self._per_pixel("distance", np.dtype(np.uint8), inputs=[padded]).reshape(self._size)
         evidence = cv2.LUT(far, EVIDENCE)
         evidence.reshape(-1)[shady] = round(SHADE * 255)
-        near = cv2.boxFilter(
-            evidence,
-            cv2.CV_16U,
-            (AROUND, AROUND),
-            normalize=False,
-            borderType=cv2.BORDER_REFLECT,
-        )
-        chances = CHANCES[near]
+        near = cv2.boxFilter(evidence, -1, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT)
+        chances = np.asarray(cv2.LUT(near, CHANCES), np.float32)
         return pose.shaken(chances) if pose.moved else chances
 
     def mixtures(self) -> Modes:
