@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from bgsub.kernels import threads
+from bgsub.kernels import source, threads
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 1000])
@@ -82,3 +82,23 @@ def test_a_forked_child_has_threads_of_its_own():
         threads.split(work, 100, 2)
         os._exit(0 if (done == 1).all() else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_kernels_are_written_once_whatever_number_of_threads_asks(monkeypatch, tmp_path):
+    """On a first start all threads of a frame ask for the same kernel at once."""
+    monkeypatch.setattr(source, "folder", lambda: tmp_path)
+    start, found = threading.Barrier(8), []
+
+    def ask():
+        start.wait()
+        found.append(source.load(f"MADE_IN = {str(tmp_path)!r}\n"))
+
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+
+    assert len(found) == 8
+    assert len({id(module) for module in found}) == 1
+    assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".py"]

@@ -52,6 +52,9 @@ the share that the unrest has lost, and how many they were."""
 TILES_AT_ONCE = 1 << 10
 """Tiles that are made from modes at once, so that little memory is needed beside the state."""
 
+STRIDE = 64
+"""Steps in which a radius is counted by `distance`; the farthest is four of them, less a step."""
+
 OUTSIDE, HELD = 1, 2
 """Flags of a pixel: outside the region of interest; known foreground."""
 
@@ -157,9 +160,8 @@ TILE = K * BLOCK + SCALES + PIXEL + HEAD
 GOLDEN = 40503  # 65536 / golden ratio
 OUTSIDE, HELD = {outside}, {held}
 UNIT_W, UNIT_V, UNIT_M = np.float32({unit_w}), np.float32({unit_v}), np.float32({unit_m})
-# A uniform density over the 256 levels of each channel, beside the Gaussian's constant.
-DENSITY = np.float32((256 / (2 * np.pi) ** 0.5) ** C)
-PRIOR, NONE = np.float32(0.1), np.float32(-1)
+UNIT_F = np.float32({unit_f})
+STRIDE, FARTHEST = np.float32({stride}), np.float32(255 / {stride})
 ZERO, ONE = np.float32(0), np.float32(1)
 U16, U32, F32 = np.uint16, np.uint32, np.float32
 OPTIONS = dict(nogil=True, cache=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}})
@@ -717,7 +719,9 @@ def background_weight(state, out, first, last, r):
 
 
 @njit(**OPTIONS)
-def probability(state, image, out, first, last, r):
+def distance(state, image, out, first, last, r):
+    # To the nearest background mode, in 1/STRIDE of its radius: as in step, but not only whether
+    # it is below one.
     R = r.values
     @RATES
     tiles = state.size // TILE
@@ -725,31 +729,51 @@ def probability(state, image, out, first, last, r):
         at = t * LANES
         u = ramp(GOLDEN)
 @WEIGHTS
-@BASE
 @PIXELS
+%if feedback
+        unrest = load(state, tiles * (K * BLOCK + SCALES) + t * PIXEL)
+%if lazy
+        unrest = unrest - part(unrest, state[head + 2], u)
+%end
+%end
+@BASE
+%if weight_bar and feedback
+        bar = filled(r.bar, w0)
+        bar = bar - product(bar, least(times(unrest, r.lower), NINE_TENTHS))
+        %k base#k = w#k >= bar
+%end
         %c f#c = to_float32(x#c) * UNIT_M
-        explained = f0 - f0
-%if ycrcb
-        tinted = r.chroma * UNIT_M * r.chroma * UNIT_M * F32(1 / 12.5)
-%end
-%each k
-        %c g#c = f#c - to_float32(load(state, block#k + (1 + #c) * LANES)) * UNIT_M
-        radius = ((f0 - g0) * r.slope * UNIT_W + r.floor * UNIT_M) * F32(0.4)
-        v = to_float32(load(state, block#k)) * UNIT_V
-        w = to_float32(w#k) * UNIT_W
-%if ycrcb
-        v = most(v, radius * radius)
-        e = g0 * g0 / v + (g1 * g1 + g2 * g2) / tinted
-        p = w * exp(F32(-0.5) * e) / (sqrt(v) * tinted)
+%if feedback
+        more = ONE + to_float32(unrest) * UNIT_W * (r.widen * UNIT_F)
 %else
-        v = most(most(v * F32(1 / C), radius * radius), F32(1e-6))
-        e = sum{c: g#c * g#c} / v
-        p = w * exp(F32(-0.5) * e) / @ROOTS
+        more = f0 - f0 + ONE
 %end
-        explained = explained + select(base#k, p, p - p)
+        farthest = f0 - f0 + FARTHEST * FARTHEST
+        nearest = farthest
+%each k
+        if #k == 0 or anywhere(base#k):
+            %c m#k_#c = load(state, block#k + (1 + #c) * LANES)
+            %c g#c = f#c - to_float32(m#k_#c) * UNIT_M
+            v = to_float32(load(state, block#k)) * UNIT_V
+%if weight_bar
+            v = v / (r.match * UNIT_W * (r.match * UNIT_W))
+%else
+            v = v / (r.back * UNIT_W * (r.back * UNIT_W))
 %end
-        explained = explained * DENSITY
-        store(out, at, PRIOR / (PRIOR + (ONE - PRIOR) * explained))
+%if floored and weight_bar
+            radius = (to_float32(m#k_0) * UNIT_M * (r.slope * UNIT_W) + r.floor * UNIT_M) * more
+            v = most(v, radius * radius)
+%end
+%if ycrcb
+            tint = (most(g1, ZERO - g1) + most(g2, ZERO - g2)) / (r.chroma * UNIT_M * more)
+            e = most(g0 * g0 / v, tint * tint)
+%else
+            e = sum{c: g#c * g#c} / v
+%end
+            nearest = least(nearest, select(base#k, e, farthest))
+%end
+        nearest = select(w0 == 0, nearest - nearest, nearest)
+        store(out, at, to_uint8(sqrt(nearest) * STRIDE))
 """
 
 
@@ -778,6 +802,8 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
         unit_w=1 / 65535 if compact else 1,
         unit_v=1 / VARIANCE if compact else 1,
         unit_m=1 / LEVEL if compact else 1,
+        unit_f=1 / FACTOR if compact else 1,
+        stride=STRIDE,
     )
     parts = {
         "@PIXELS\n": PIXELS,
@@ -788,7 +814,6 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
         "@Mk": ", ".join(f"m#k_{c}" for c in range(channels)),
         "@M": ", ".join(f"m{c}" for c in range(channels)),
         "@LAST": f"{modes - 1}",
-        "@ROOTS": " / ".join(["sqrt(v)"] * channels),
     }
     template = (COMPACT if compact else WIDE) + NEAR + STEP + READING
     for mark, text in parts.items():

@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
 
 
 @njit(**OPTIONS)
@@ -72,7 +73,7 @@ def flip_small(mask, value, smallest, reach, border):
             area[at] += end[run] - first[run]
             edge = y == 0 or y == height - 1 or first[run] == 0 or end[run] == width
             if border and edge:
-                area[at] = area[at] + height * width
+                area[at] += ENDLESS
     for y in range(height):
         for run in range(row_start[y], row_start[y + 1]):
             if area[root(parent, run)] < smallest:

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import os
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -17,9 +18,17 @@ from types import ModuleType
 from bgsub.kernels.cache import folder
 
 
-@cache
+_one_at_a_time = threading.Lock()
+
+
 def load(text: str) -> ModuleType:
-    """The module of kernels whose source is `text`."""
+    """The module of kernels whose source is `text`; from any thread the same one."""
+    with _one_at_a_time:
+        return _made(text)
+
+
+@cache
+def _made(text: str) -> ModuleType:
     name = f"bgsub_kernels_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     path = folder() / f"{name}.py"
     if not path.exists():

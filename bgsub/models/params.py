@@ -68,8 +68,9 @@ class MixtureParams:
     background_share: float = 0.9
     """The heaviest modes that reach this weight together are background, with weight_bar = 0."""
     foreground_rate: float = 0.02
-    """Share of the learning rate with which a foreground pixel feeds the model; the smaller, the
-    longer a stopped object stays foreground. 1 learns everything alike."""
+    """Share of the learning rate with which a foreground pixel feeds the model. A stopped object
+    stays foreground for history / foreground_rate * ln(1 / (1 - weight_bar)) seconds, 63 with the
+    defaults. 1 learns everything alike."""
     noise_rate: float = 1.0
     """The same share for foreground that is far from any in the last cleaned mask, if it is
     more."""
