@@ -244,9 +244,9 @@ class AdaptiveMixture:
             checks.region("mask", mask, self._size)
             if self._pose.moved:
                 mask = self._pose.still(mask, cv2.INTER_NEAREST)
-            wide = cv2.dilate((mask == 255).view(np.uint8), NEAR)
-            before = np.bitwise_and(self._moving, 1)
-            self._moving = np.asarray(cv2.addWeighted(before, 2, wide, 1, 0), np.uint8)
+            wide = np.asarray(cv2.dilate((mask == 255).view(np.uint8), NEAR), np.uint8)
+            before = self._moving & 1
+            self._moving = (before + before) | wide
             self._told = True
 
     def background(self) -> NDArray[Any]:
