@@ -17,7 +17,6 @@ from types import ModuleType
 
 from bgsub.kernels.cache import folder
 
-
 _one_at_a_time = threading.Lock()
 
 
