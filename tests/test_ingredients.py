@@ -150,7 +150,7 @@ def absorbed_after(params, seconds, fps=10.0):
 
 @promise("conservative update")
 def test_a_stopped_thing_stays_foreground_for_the_stated_seconds(on, off):
-    """After history / foreground_rate * ln(1 / (1 - weight_bar)): 63 s with the defaults, not 1.3."""
+    """After history / foreground_rate * ln(1 / (1 - weight_bar)): 63 s here, not 1.3."""
     stated = [p.history / p.foreground_rate * math.log(1 / (1 - p.weight_bar)) for p in (on, off)]
     assert stated[0] > 60
     assert absorbed_after(on, 100.0) == pytest.approx(stated[0], rel=0.1)
