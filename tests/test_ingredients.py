@@ -234,6 +234,36 @@ def test_what_the_cleaning_drops_is_learnt_at_the_full_rate(on, off):
     assert flickering(off, [100, 180], [0.7, 0.3])[1] > 0.25
 
 
+@promise("ghosts", stabilise=False)
+def test_what_a_thing_uncovers_is_background_within_three_seconds(on, off):
+    """It was there from the first frame, so it was background until it went."""
+    left = []
+    for params in (on, off):
+        model, clean, place = AdaptiveMixture(params, threads=1), Cleaner(), flat()
+        for n in range(50):
+            model.feedback(clean(model.apply(noisy(patched((20, 30, 200), place), n), n / 25)))
+        uncovered = clean(model.apply(noisy(place, 50), 2.0))
+        assert share(uncovered) > 0.8, "at first it cannot be told from a thing that came"
+        model.feedback(uncovered)
+        for n in range(51, 125):
+            mask = clean(model.apply(noisy(place, n), n / 25))
+            model.feedback(mask)
+        left.append(share(mask))
+    assert left[0] == 0
+    assert left[1] > 0.8
+
+
+@promise("ghosts", stabilise=False)
+def test_a_thing_that_stops_is_no_ghost(on, off):
+    for params in (on, off):
+        model, clean, place = AdaptiveMixture(params, threads=1), Cleaner(), flat()
+        for n in range(250):
+            image = place if n < 75 else patched((20, 30, 200), place)
+            mask = clean(model.apply(noisy(image, n), n / 25))
+            model.feedback(mask)
+        assert share(mask) > 0.8
+
+
 @promise("unrest widens radii", unrest_lower=0.0, noise_rate=0.0, shadows=False, stabilise=False)
 def test_a_pixel_that_flickers_forgives_more(on, off):
     """25 levels more are forgiven only where a pixel flickers, though nothing moves there."""

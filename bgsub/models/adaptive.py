@@ -16,12 +16,15 @@ from bgsub.errors import FrameError, require
 from bgsub.kernels import online, shade, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.models import checks, files
+from bgsub.models.ghosts import find_ghosts
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
 from bgsub.models.stabilise import Pose, Stabiliser, shrink
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
+GHOST = 4  # beside the bits of the last two frames' movers
+LOOK_EVERY = 0.25  # seconds between two searches for ghosts
 NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
@@ -167,6 +170,7 @@ class AdaptiveMixture:
         self._stabiliser = Stabiliser(self.params.stabilise_rows)
         self._pose = Pose()
         self._fresh = False
+        self._look = False
         self._told = False
 
     def apply(
@@ -223,7 +227,8 @@ class AdaptiveMixture:
         if rate > 0:
             self._told = False
             self._frames += 1
-            self._seconds += self._step(time)
+            before, self._seconds = self._seconds, self._seconds + self._step(time)
+            self._look = self._seconds // LOOK_EVERY > before // LOOK_EVERY
             self._watch(mask, self._step(time))
             self._clock = time
         return self._pose.shaken(mask) if self._pose.moved else mask
@@ -244,10 +249,32 @@ class AdaptiveMixture:
             checks.region("mask", mask, self._size)
             if self._pose.moved:
                 mask = self._pose.still(mask, cv2.INTER_NEAREST)
-            wide = np.asarray(cv2.dilate((mask == 255).view(np.uint8), NEAR), np.uint8)
+            moving = mask == 255
+            ghosts = self._ghosts(mask)
+            moving &= ghosts == 0
+            wide = np.asarray(cv2.dilate(moving.view(np.uint8), NEAR), np.uint8)
             before = self._moving & 1
-            self._moving = (before + before) | wide
+            self._moving = (before + before) | wide | ghosts
             self._told = True
+
+    def _ghosts(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """GHOST where the last look found a ghost that is still there; at times a new look."""
+        if self.params.ghost_edges and self._look and self._image is not None:
+            shown = self._image.reshape(self._shape)
+            found = find_ghosts(
+                mask, self._luma(shown), self._luma(self.background()), self.params.ghost_edges
+            )
+            return found * np.uint8(GHOST)
+        return np.where(mask == 255, self._moving & GHOST, np.uint8(0))
+
+    def _luma(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """(height, width) uint8 luma of an image of the model's kind."""
+        if image.dtype != np.uint8:
+            image = cv2.convertScaleAbs(image, alpha=255 / self._range)
+        if image.ndim == 3:
+            grey = image.shape[2] in (3, 4)
+            image = cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY) if grey else image[..., 0]
+        return np.ascontiguousarray(image)
 
     def background(self) -> NDArray[Any]:
         """The mean of each pixel's heaviest mode, shape and dtype of the frames."""
@@ -473,7 +500,8 @@ class AdaptiveMixture:
         """Labels of pixels in the learnt view, and where they are 127; learns at a rate above 0."""
         mask = np.empty(self._size, np.uint8)
         variant = self._variant(flags.size > 0, rate > 0)
-        labels, state, moving = mask.reshape(-1), self._state, self._moving.reshape(-1)
+        labels, state = mask.reshape(-1), self._state
+        moving = (self._moving & ~np.uint8(GHOST)).reshape(-1)
         ratios = np.empty(self._size if variant.shadows else (0, 0), np.uint8)
         rates = self._rates(rate, time, coloured)
         dimmed = ratios.reshape(-1)

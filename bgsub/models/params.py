@@ -71,6 +71,10 @@ class MixtureParams:
     """Share of the learning rate with which a foreground pixel feeds the model. A stopped object
     stays foreground for history / foreground_rate * ln(1 / (1 - weight_bar)) seconds, 63 with the
     defaults. 1 learns everything alike."""
+    ghost_edges: float = 1.5
+    """A blob along whose outline the background has this many times the edges of the picture is a
+    thing that went away, and is learnt like background; 0 is off. Needs the cleaned masks, and
+    unrest_widen or unrest_lower above 0."""
     noise_rate: float = 1.0
     """The same share for foreground that is far from any in the last cleaned mask, if it is
     more."""
@@ -132,6 +136,7 @@ class MixtureParams:
             "luma_floor",
             "luma_slope",
             "settled_gain",
+            "ghost_edges",
             "unrest_widen",
             "unrest_lower",
         ):
@@ -220,6 +225,7 @@ CLASSIC = MixtureParams(
     unrest_lower=0.0,
     settling=0.0,
     noise_rate=0.0,
+    ghost_edges=0.0,
     stabilise=False,
     shadows=False,
     shadow_unevenness=1.0,

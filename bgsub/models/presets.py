@@ -12,7 +12,7 @@ from bgsub.models.params import CLASSIC, MixtureParams
 BALANCED = MixtureParams()
 
 PRESETS: dict[str, MixtureParams] = {
-    "fast": replace(BALANCED, modes=3, stabilise=False),
+    "fast": replace(BALANCED, modes=3, stabilise=False, ghost_edges=0.0),
     "balanced": BALANCED,
     "best": replace(BALANCED, modes=5, stabilise_rows=120),
     "classic": CLASSIC,
@@ -27,6 +27,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "gain by age": {"settled_gain": 0.0},
     "higher bar at the start": {"settling": 0.0},
     "flicker learnt": {"noise_rate": 0.0},
+    "ghosts": {"ghost_edges": 0.0},
     "shift and gain": {"stabilise": False},
     "shadow test": {"shadows": False},
     "texture of shadows": {"shadow_unevenness": 1.0},
