@@ -342,7 +342,10 @@ class AdaptiveMixture:
             )
         missing = online.tiles(math.prod(self._size)) * LANES * self._channels - pixels.size
         padded = np.pad(pixels, (0, missing))
-        far = self._per_pixel("distance", np.dtype(np.uint8), inputs=[padded]).reshape(self._size)
+        coloured = has_colour(pixels.reshape(self._shape))
+        far = self._per_pixel(
+            "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured
+        ).reshape(self._size)
         evidence = cv2.LUT(far, EVIDENCE)
         evidence.reshape(-1)[shady] = round(SHADE * 255)
         near = cv2.boxFilter(evidence, -1, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT)
@@ -618,12 +621,13 @@ class AdaptiveMixture:
         dtype: np.dtype[Any] = np.dtype(np.float32),  # noqa: B008
         width: int = 1,
         inputs: Sequence[NDArray[Any]] = (),
+        coloured: bool = True,
     ) -> NDArray[Any]:
         """The numbers that a kernel makes of each pixel's state, in one row."""
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
-        state, rates = self._state, self._rates(0.0)
+        state, rates = self._state, self._rates(0.0, coloured=coloured)
         self._split(lambda first, last: run(state, *inputs, out, first, last, rates))
         return out[: n_pixels * width]
 
