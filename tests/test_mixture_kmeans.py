@@ -7,6 +7,7 @@ from test_mixture import blobs
 
 from bgsub.errors import ConfigError, DataError
 from bgsub.kernels import em as kernel
+from bgsub.kernels import kmeans as rounds
 from bgsub.mixture import ConvergenceWarning, KMeans
 from bgsub.mixture import kmeans as module
 
@@ -40,6 +41,63 @@ def test_greedy_seeds_are_scikit_learns():
         found = module.plus_plus(rows, 6, np.random.RandomState(seed))
         _, expected = cluster.kmeans_plusplus(x, 6, random_state=seed)
         assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("features", [2, 10])
+@pytest.mark.parametrize("clusters", [1, 2, 7])
+def test_samples_passed_over_keep_their_nearest_centre(features, weighted, clusters):
+    """Whole numbers make every distance exact, and ties many; the first centre wins a tie."""
+    rng = np.random.default_rng(features + clusters)
+    x = rng.integers(-6, 7, size=(9001, features)).astype(float)
+    weights = rng.integers(1, 4, size=len(x)).astype(float) if weighted else np.empty(0)
+    rows = kernel.Rows(x, weights, np.zeros(features))
+    spread = rounds.spread(rows, 1)
+    known = rounds.unassigned(rows, clusters, spread.radius)
+    centers = rng.integers(-6, 7, size=(clusters, features)).astype(float)
+    before, passed_over = np.full(len(x), -1), 0
+    for walk in (0, 9, 1, 0, 1, 1, 3, 1):
+        walkers = rng.random((clusters, features)) < 0.3
+        centers = centers + walkers * rng.integers(-walk, walk + 1, centers.shape)
+        stale = known.until.copy()
+        moved = rounds.assign(rows, centers, known, 1)
+        away = ((x[:, None] - centers) ** 2).sum(2)
+        expected = away.argmin(1)
+
+        assert_array_equal(known.labels, expected)
+        assert moved == (expected != before).sum()
+        share = np.eye(clusters)[expected] * (weights if weighted else np.ones(len(x)))[:, None]
+        assert_array_equal(known.mass.sum(0), share.sum(0))
+        assert_array_equal(known.first.sum(0), share.T @ x)
+        inertia = (share * away).sum()
+        assert rounds.inertia(rows, centers, known.labels, 1) == inertia
+        passed_over += (before >= 0) & (known.until == stale)
+        before = expected
+
+    assert np.all(x.var(0).mean() == pytest.approx(spread.variance))
+    assert spread.radius == pytest.approx(np.linalg.norm(x, axis=1).max())
+    assert np.mean(passed_over) > 1
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize(("scale", "offset"), [(1, 0), (1e-12, 0), (1e9, 0), (1, 1e4)])
+def test_passing_samples_over_changes_no_bit(single, scale, offset):
+    x, _, _ = blobs(30_000, 2, 6)
+    x = ((x + np.repeat([0, 300], [29_999, 1])[:, None]) * scale + offset).astype(
+        np.float32 if single else float
+    )
+    rows = kernel.Rows(x, np.empty(0, x.dtype), x.mean(0))
+    spread = rounds.spread(rows, 1)
+    start = x[:9].astype(float) - rows.center
+    fast, plain = (
+        module.lloyd(rows, start, module.Spread(spread.variance, radius), max_iter=60, tol=0)
+        for radius in (spread.radius, np.inf)
+    )
+
+    assert fast.centers.tobytes() == plain.centers.tobytes()
+    assert_array_equal(fast.labels, plain.labels)
+    assert (fast.inertia, fast.rounds) == (plain.inertia, plain.rounds)
+    assert fast.rounds > 5
 
 
 def test_it_is_the_limit_of_a_mixture_with_one_vanishing_variance():

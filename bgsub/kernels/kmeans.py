@@ -9,6 +9,7 @@ Blocks, centre and chunks are those of `bgsub.kernels.em`. The nearest centre mi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ class Variant(NamedTuple):
 
 HEADER = '''
 """Written by bgsub.kernels.kmeans for {variant}."""
+import math
 import numpy as np
 from numba import njit, types
 
@@ -46,6 +48,8 @@ REAL = np.{real}
 ZERO, ONE, TWO, THREE = REAL(0), REAL(1), REAL(2), REAL(3)
 LARGEST = REAL(np.finfo(REAL).max)
 LANES = 128
+# Parts of one array, so that the compiler need not ask whether they overlap.
+BEST, SECOND, NEAR = 0, LANES, 2 * LANES
 D = {features}
 COMMON = dict(nogil=True, error_model="numpy")
 OPTIONS = dict(**COMMON, fastmath={{"contract", "nsz", "arcp"}})
@@ -53,12 +57,15 @@ STEP = dict(**COMMON, forceinline=True, fastmath={{"contract", "nsz", "arcp", "r
 ROWS = types.Array(types.{real}, 2, "C", readonly=True)
 WEIGHTS = types.Array(types.{real}, 1, "C", readonly=True)
 VECTOR, MATRIX = types.Array(types.{real}, 1, "C"), types.Array(types.{real}, 2, "C")
-LABELS = types.Array(types.int32, 1, "C")
+LABELS, FLOATS = types.Array(types.int32, 1, "C"), types.Array(types.float32, 1, "C")
+SUMS = types.Array(types.float64, 1, "C")
+MOST = np.finfo(np.float32).max
+ROUNDED = np.float32(1 - 2.0**-22)
 '''
 
 STEPS = """
 @njit(**STEP)
-def nearest_of_four(k, x, centers, half, score, best, near):
+def nearest_of_four(k, x, centers, half, score, found):
     %k h#k = half[k + #k]
     first = REAL(k)
 %if features
@@ -80,12 +87,53 @@ def nearest_of_four(k, x, centers, half, score, best, near):
 %end
         c1, c3 = s1 < s0, s3 < s2
         low, high = s1 if c1 else s0, s3 if c3 else s2
+        other = min(s0 if c1 else s1, s2 if c3 else s3)
         i, j = ONE if c1 else ZERO, THREE if c3 else TWO
         c = high < low
+        other = min(other, low if c else high)
         low, i = high if c else low, j if c else i
-        c = low < best[n]
-        best[n] = low if c else best[n]
-        near[n] = first + i if c else near[n]
+        best = found[BEST + n]
+        c = low < best
+        found[SECOND + n] = min(min(found[SECOND + n], other), best if c else low)
+        found[BEST + n] = low if c else best
+        found[NEAR + n] = first + i if c else found[NEAR + n]
+
+
+@njit(**STEP)
+def used_up(start, stop, labels, until, reach, pick, size):
+    for n in range(start, stop):
+        pick[np.uintp(size)] = n
+        size += not until[n] > reach[np.uint32(labels[n] + 1)]
+    return size
+
+
+@njit(**STEP)
+def gather(rows, size, center, pick, x):
+%if features
+    %c m#c = center[#c]
+    %c x#c = x[#c]
+    for n in range(size):
+        row = pick[n]
+        %c x#c[n] = rows[row, #c] - m#c
+%else
+    for n in range(size):
+        row = pick[n]
+        for i in range(rows.shape[1]):
+            x[i, n] = rows[row, i] - center[i]
+%end
+
+
+@njit(**STEP)
+def bound(x, found, square, walked, near, ahead):
+    squared(x, square)
+    for n in range(LANES):
+        close = np.float32(max(TWO * found[BEST + n] + square[n], ZERO))
+        far = np.float32(min(TWO * found[SECOND + n] + square[n], REAL(MOST)))
+        ahead[n] = math.sqrt(far) - math.sqrt(close)
+    for n in range(LANES):
+        near[n] = np.int32(found[NEAR + n])
+    for n in range(LANES):
+        ahead[n] = (ahead[n] + walked[np.uint32(near[n])]) * ROUNDED
 
 
 @njit(**STEP)
@@ -106,17 +154,57 @@ def squared_distances(k, x, centers, away):
 %end
 
 
+@njit(**STEP)
+def left_by_four(k, x, candidates, nearest, share, away, left):
+%if features
+    %kc m#k_#c = candidates[k + #k, #c]
+    %k t#k = ZERO
+    for n in range(LANES):
+        %c v#c = x[#c, n]
+        %k t#k += share[n] * min(nearest[n], sum{c: (v#c - m#k_#c) * (v#c - m#k_#c)})
+    %k left[k + #k] += t#k
+%else
+    for j in range(k, k + 4):
+        squared_distances(j, x, candidates, away)
+        total = ZERO
+        for n in range(LANES):
+            total += share[n] * min(nearest[n], away[n])
+        left[j] += total
+%end
+
+
+@njit(**STEP)
+def summed(values, size, weight):
+    total = ZERO
+    if weight.size:
+        for n in range(weight.size):
+            total += weight[n] * values[n]
+    else:
+        for n in range(size):
+            total += values[n]
+    return total
+
+
+@njit(**STEP)
+def squared(x, square):
+    for n in range(LANES):
+        square[n] = ZERO
+    for i in range(x.shape[0]):
+        for n in range(LANES):
+            square[n] += x[i, n] * x[i, n]
+
+
 @njit(
     types.void(
-        ROWS, WEIGHTS, VECTOR, MATRIX, VECTOR, types.int64, types.int64, types.int64,
-        LABELS, types.Array(types.int64, 1, "C"),
+        ROWS, WEIGHTS, VECTOR, MATRIX, VECTOR, FLOATS, FLOATS,
+        types.int64, types.int64, types.int64, LABELS, FLOATS, types.Array(types.int64, 1, "C"),
         types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C"),
-        types.Array(types.float64, 1, "C"),
     ),
     cache=True, **OPTIONS
 )
 def assign(
-    rows, weights, center, centers, half, chunk, begin, end, labels, moved, masses, firsts, inertia
+    rows, weights, center, centers, half, walked, reach, chunk, begin, end,
+    labels, until, moved, masses, firsts
 ):
     count, width = centers.shape
     features = rows.shape[1]
@@ -124,53 +212,121 @@ def assign(
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
     score = np.zeros((4, LANES), REAL)
-    best = np.zeros(LANES, REAL)
-    near = np.zeros(LANES, REAL)
+    found = np.zeros(3 * LANES, REAL)
+    square, ahead = np.zeros(LANES, REAL), np.zeros(LANES, np.float32)
+    near = np.zeros(LANES, np.int32)
+    # Unsigned, for a signed index may count from the end, which costs.
+    pick, rest = np.zeros(2 * LANES, np.uintp), 0
     for part in range(begin, end):
         mass, first = masses[part], firsts[part]
+        changed, at, stop = 0, part * chunk, min((part + 1) * chunk, rows.shape[0])
+        while at < stop or rest:
+            if rest < LANES and at < stop:
+                rest = used_up(at, min(at + LANES, stop), labels, until, reach, pick, rest)
+                at = min(at + LANES, stop)
+                if rest < LANES and at < stop:
+                    continue
+            size = min(rest, LANES)
+            start = np.intp(pick[0])
+            if np.intp(pick[size - 1]) - start == size - 1:
+                block = flat[start * features : (start + size) * features]
+                turn(block, size, features, center, x, seen)
+            else:
+                gather(rows, size, center, pick, x)
+            for n in range(LANES):
+                found[BEST + n] = LARGEST
+                found[SECOND + n] = LARGEST
+                found[NEAR + n] = ZERO
+            for k in range(0, count, 4):
+                nearest_of_four(k, x, centers, half, score, found)
+            bound(x, found, square, walked, near, ahead)
+            # Sums follow the samples that change their cluster, which soon are few.
+            for n in range(size):
+                row = pick[n]
+                old = labels[row]
+                until[row] = ahead[n]
+                if old != near[n]:
+                    labels[row] = near[n]
+                    new = np.uint32(near[n])
+                    changed += 1
+                    w = np.float64(weights[row]) if weights.size else 1.0
+                    mass[new] += w
+                    for i in range(features):
+                        first[new, i] += w * x[i, n]
+                    if old >= 0:
+                        last = np.uint32(old)
+                        mass[last] -= w
+                        for i in range(features):
+                            first[last, i] -= w * x[i, n]
+            rest -= size
+            for n in range(rest):
+                pick[n] = pick[LANES + n]
+        moved[part] = changed
+
+
+@njit(
+    types.void(
+        ROWS, WEIGHTS, VECTOR, MATRIX, types.Array(types.int32, 1, "C", readonly=True),
+        types.int64, types.int64, types.int64, SUMS
+    ),
+    cache=True, **OPTIONS
+)
+def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
+    features = rows.shape[1]
+    flat = rows.reshape(rows.size)
+    x = np.zeros((centers.shape[1], LANES), REAL)
+    seen = np.zeros((0, LANES), REAL)
+    away = np.zeros(LANES, REAL)
+    for part in range(begin, end):
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
             turn(
                 flat[start * features : (start + size) * features], size, features, center, x, seen
             )
-            for n in range(LANES):
-                best[n] = LARGEST
-                near[n] = ZERO
-            for k in range(0, count, 4):
-                nearest_of_four(k, x, centers, half, score, best, near)
             own, weight = labels[start : start + size], weights[start : start + size]
-            changed = 0
             for n in range(own.size):
-                changed += own[n] != np.int32(near[n])
-            # Sums follow the samples that change their cluster, which soon are few.
-            if changed:
-                moved[part] += changed
-                for n in range(own.size):
-                    old, new = own[n], np.int32(near[n])
-                    if old != new:
-                        own[n] = new
-                        w = np.float64(weight[n]) if weight.size else 1.0
-                        mass[new] += w
-                        for i in range(features):
-                            first[new, i] += w * x[i, n]
-                        if old >= 0:
-                            mass[old] -= w
-                            for i in range(features):
-                                first[old, i] -= w * x[i, n]
-            for n in range(LANES):
-                best[n] *= TWO
+                k = np.uint32(own[n])
+%if features
+                %c d#c = x[#c, n] - centers[k, #c]
+                away[n] = sum{c: d#c * d#c}
+%else
+                away[n] = ZERO
+                for i in range(features):
+                    d = x[i, n] - centers[k, i]
+                    away[n] += d * d
+%end
+            out[part] += summed(away, size, weight)
+
+
+@njit(
+    types.void(
+        ROWS, VECTOR, types.int64, types.int64, types.int64, types.int64,
+        types.Array(types.float64, 2, "C"), SUMS, SUMS,
+    ),
+    cache=True, **OPTIONS
+)
+def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
+    features = rows.shape[1]
+    flat = rows.reshape(rows.size)
+    x = np.zeros((width, LANES), REAL)
+    seen = np.zeros((0, LANES), REAL)
+    square, most, none = np.zeros(LANES, REAL), np.zeros(LANES, REAL), np.zeros(0, REAL)
+    for part in range(begin, end):
+        stop = min((part + 1) * chunk, rows.shape[0])
+        most[:] = ZERO
+        for start in range(part * chunk, stop, LANES):
+            size = min(LANES, stop - start)
+            turn(
+                flat[start * features : (start + size) * features], size, features, center, x, seen
+            )
+            squared(x, square)
             for i in range(width):
-                for n in range(LANES):
-                    best[n] += x[i, n] * x[i, n]
-            total = ZERO
-            if weight.size:
-                for n in range(weight.size):
-                    total += weight[n] * best[n]
-            else:
-                for n in range(size):
-                    total += best[n]
-            inertia[part] += total
+                sums[part, i] += summed(x[i], LANES, none)
+            squares[part] += summed(square, LANES, none)
+            for n in range(LANES):
+                most[n] = max(most[n], square[n])
+        farthest[part] = most.max()
 
 
 @njit(
@@ -188,7 +344,9 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
     seen = np.zeros((0, LANES), REAL)
     away = np.zeros(LANES, REAL)
     nearest = np.zeros(LANES, REAL)
+    share = np.zeros(LANES, REAL)
     for part in range(begin, end):
+        share[:] = ONE
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
@@ -198,25 +356,20 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
             own, weight = closest[start : start + size], weights[start : start + size]
             for n in range(own.size):
                 nearest[n] = own[n]
+            if weight.size:
+                for n in range(weight.size):
+                    share[n] = weight[n]
             if size < LANES:
                 for n in range(size, LANES):
-                    nearest[n] = ZERO
+                    share[n] = ZERO
             for k in range(settled.shape[0]):
                 squared_distances(k, x, settled, away)
                 for n in range(LANES):
                     nearest[n] = min(nearest[n], away[n])
             for n in range(own.size):
                 own[n] = nearest[n]
-            for k in range(candidates.shape[0]):
-                squared_distances(k, x, candidates, away)
-                total = ZERO
-                if weight.size:
-                    for n in range(weight.size):
-                        total += weight[n] * min(nearest[n], away[n])
-                else:
-                    for n in range(LANES):
-                        total += min(nearest[n], away[n])
-                potentials[part, k] += total
+            for k in range(0, candidates.shape[0], 4):
+                left_by_four(k, x, candidates, nearest, share, away, potentials[part])
 """
 
 
@@ -235,15 +388,55 @@ def load(variant: Variant) -> ModuleType:
     return source.load(text(variant))
 
 
-class Assignment(NamedTuple):
-    """What rounds of Lloyd's leave behind; each round brings it up to date."""
+@dataclass(slots=True)
+class Assignment:
+    """What rounds of Lloyd's leave behind; each round brings it up to date.
+
+    Hamerly, "Making k-means even faster", SDM 2010, with his two bounds in one number: a sample
+    keeps its centre while the lead that this centre had when the sample was last looked at, that is
+    how much farther the second nearest was, exceeds what this centre and the swiftest of the others
+    have walked since. Only the samples whose lead is used up are looked at.
+    """
 
     labels: NDArray[np.int32]
     """(samples,), -1 before the first round."""
+    until: NDArray[np.float32]
+    """(samples,) what `walked` of its centre must stay below for the sample to keep it."""
     mass: NDArray[np.float64]
     """(chunks, clusters) weight of their samples."""
     first: NDArray[np.float64]
     """(chunks, clusters, features) sum of them, relative to the data's centre."""
+    walked: NDArray[np.float64]
+    """(clusters,) sum over the rounds of a centre's step and the largest of the others' steps."""
+    radius: float
+    """No sample and no centre so far lies farther from the data's centre. When infinite, every
+    round looks at every sample."""
+    centers: NDArray[np.float64] | None = None
+    """(clusters, features) of the last round."""
+
+    def follow(self, centers: NDArray[np.float64]) -> None:
+        """Let the centres walk to `centers`."""
+        if self.centers is not None:
+            steps = np.sqrt(((centers - self.centers) ** 2).sum(1))
+            others = np.full(len(steps), steps.max())
+            others[steps.argmax()] = np.partition(np.append(steps, 0.0), -2)[-2]
+            self.walked += steps + others
+        self.centers = centers
+        self.radius = max(self.radius, float(np.sqrt((centers**2).sum(1).max())))
+
+    def reach(self, precision: float) -> NDArray[np.float32]:
+        """(1 + clusters,) what `until` must exceed, first for samples without a label.
+
+        A lead must also exceed the rounding of both its own and the scores': each score is wrong by
+        at most e = 2 (features + 4) u radius^2, where u = precision / 2, and a lead g sets scores
+        apart by at least g^2 / 2. So sqrt(4 e) is left for comparing, 2 sqrt(2 e) for squared
+        distances when the lead was taken, and the last terms for its roots in float32.
+        """
+        features = self.first.shape[2]
+        rounding = 8 * np.sqrt((features + 4) * precision) + 2.0**-21
+        needed = self.walked + rounding * self.radius + 1e-18
+        upward = np.nextafter(needed.astype(np.float32), np.float32(np.inf))
+        return np.append(np.float32(np.inf), upward)
 
 
 class _Cut(NamedTuple):
@@ -268,35 +461,42 @@ class _Cut(NamedTuple):
         return np.ascontiguousarray(np.pad(array, pad), rows.values.dtype)
 
 
-def unassigned(rows: Rows, clusters: int) -> Assignment:
-    """Before the first round."""
+def _by_four(points: NDArray[Any]) -> NDArray[Any]:
+    """With points at the data's centre behind, to a multiple of four."""
+    return np.pad(points, ((0, -len(points) % 4), (0, 0)))
+
+
+def unassigned(rows: Rows, clusters: int, radius: float = np.inf) -> Assignment:
+    """Before the first round; no sample is farther than `radius` from the data's centre."""
     samples, features = rows.values.shape
-    padded, chunks = -(-clusters // 4) * 4, _Cut.of(rows).chunks
+    chunks = _Cut.of(rows).chunks
     return Assignment(
         np.full(samples, -1, np.int32),
-        np.zeros((chunks, padded)),
-        np.zeros((chunks, padded, features)),
+        np.empty(samples, np.float32),
+        np.zeros((chunks, clusters)),
+        np.zeros((chunks, clusters, features)),
+        np.zeros(clusters),
+        radius,
     )
 
 
-def assign(
-    rows: Rows, centers: NDArray[np.float64], known: Assignment, workers: int
-) -> tuple[int, float]:
+def assign(rows: Rows, centers: NDArray[np.float64], known: Assignment, workers: int) -> int:
     """Send every sample to its nearest centre, in place in `known`.
 
     Returns
     -------
-    moved, inertia
-        Samples that changed their cluster, and the sum of squared distances times weights.
+    moved
+        Samples that changed their cluster.
     """
     cut = _Cut.of(rows)
     padded = cut.padded(rows, centers)
-    extra = -len(centers) % 4
-    half = 0.5 * (padded.astype(np.float64) ** 2).sum(1)
-    half = np.append(half, np.full(extra, np.finfo(padded.dtype).max)).astype(padded.dtype)
-    padded = np.concatenate([padded, np.zeros((extra, cut.width), padded.dtype)])
+    half = 0.5 * (_by_four(padded).astype(np.float64) ** 2).sum(1)
+    half[len(padded) :] = np.finfo(padded.dtype).max
+    half, padded = half.astype(padded.dtype), _by_four(padded)
     center = cut.padded(rows, rows.center)
-    moved, inertia = np.zeros(cut.chunks, np.int64), np.zeros(cut.chunks)
+    known.follow(centers)
+    reach = known.reach(float(np.finfo(padded.dtype).eps))
+    moved = np.zeros(cut.chunks, np.int64)
 
     def work(first: int, last: int) -> None:
         cut.kernels.assign(
@@ -305,18 +505,65 @@ def assign(
             center,
             padded,
             half,
+            known.walked.astype(np.float32),
+            reach,
             cut.chunk,
             first,
             last,
             known.labels,
+            known.until,
             moved,
             known.mass,
             known.first,
-            inertia,
         )
 
     threads.split(work, cut.chunks, workers)
-    return int(moved.sum()), float(inertia.sum())
+    return int(moved.sum())
+
+
+def inertia(
+    rows: Rows, centers: NDArray[np.float64], labels: NDArray[np.int32], workers: int
+) -> float:
+    """Sum of squared distances to the centres of `labels`, times weights."""
+    cut = _Cut.of(rows)
+    padded, center = cut.padded(rows, centers), cut.padded(rows, rows.center)
+    out = np.zeros(cut.chunks)
+
+    def work(first: int, last: int) -> None:
+        cut.kernels.inertia(
+            rows.values, rows.weights, center, padded, labels, cut.chunk, first, last, out
+        )
+
+    threads.split(work, cut.chunks, workers)
+    return float(out.sum())
+
+
+class Spread(NamedTuple):
+    """How far samples lie apart."""
+
+    variance: float
+    """Averaged over the features, without weights."""
+    radius: float
+    """Distance of the farthest sample from the data's centre."""
+
+
+def spread(rows: Rows, workers: int) -> Spread:
+    """Variance and radius of the samples."""
+    cut = _Cut.of(rows)
+    center = cut.padded(rows, rows.center)
+    sums, squares = np.zeros((cut.chunks, cut.width)), np.zeros(cut.chunks)
+    farthest = np.zeros(cut.chunks)
+
+    def work(first: int, last: int) -> None:
+        cut.kernels.spread(
+            rows.values, center, cut.width, cut.chunk, first, last, sums, squares, farthest
+        )
+
+    threads.split(work, cut.chunks, workers)
+    samples, features = rows.values.shape
+    means = sums.sum(0) / samples
+    variance = (squares.sum() / samples - (means**2).sum()) / features
+    return Spread(float(variance), float(np.sqrt(farthest.max())))
 
 
 def potentials(
@@ -348,8 +595,8 @@ def potentials(
     """
     cut = _Cut.of(rows)
     center = cut.padded(rows, rows.center)
-    old, new = cut.padded(rows, settled), cut.padded(rows, candidates)
-    out = np.zeros((cut.chunks, len(candidates)))
+    old, new = cut.padded(rows, settled), _by_four(cut.padded(rows, candidates))
+    out = np.zeros((cut.chunks, len(new)))
 
     def work(first: int, last: int) -> None:
         cut.kernels.draw(
@@ -357,7 +604,7 @@ def potentials(
         )
 
     threads.split(work, cut.chunks, workers)
-    return out
+    return out[:, : len(candidates)]
 
 
 def chunk_of(rows: Rows) -> int:

@@ -11,13 +11,11 @@ from bgsub.errors import ConfigError, DataError
 from bgsub.kernels import em as passes
 from bgsub.kernels import kmeans as kernel
 from bgsub.kernels.em import Rows
+from bgsub.kernels.kmeans import Spread
 from bgsub.mixture import compat, samples
 from bgsub.mixture.estimator import Estimator, _warn, check_number, generator
 
 Array = NDArray[np.float64]
-
-VARIANCE_BLOCK = 1 << 13
-"""Rows whose variance is summed at a time, in the nearest cache."""
 
 
 class Clusters(NamedTuple):
@@ -29,6 +27,11 @@ class Clusters(NamedTuple):
     inertia: float
     rounds: int
     converged: bool
+
+
+def _rows(values: NDArray[Any], weights: NDArray[Any]) -> Rows:
+    """Checked samples, none of them missing, as the kernels read them."""
+    return Rows(values, weights, samples.center_of(values))
 
 
 def _mass(rows: Rows) -> float:
@@ -97,29 +100,37 @@ def plus_plus(
 
 
 def lloyd(
-    rows: Rows, centers: Array, *, max_iter: int, tol: float, threads: int | None = None
+    rows: Rows,
+    centers: Array,
+    spread: Spread,
+    *,
+    max_iter: int,
+    tol: float,
+    threads: int | None = None,
 ) -> Clusters:
-    """Lloyd's rounds until no sample moves, or the centres move by less than `tol` (squared)."""
+    """Lloyd's rounds until no sample moves, or the centres move by less than `tol`.
+
+    `tol` is the squared move of all of them, as a share of the samples' variance.
+    """
     workers = passes.worth_waking(rows, len(centers), threads)
-    known = kernel.unassigned(rows, len(centers))
+    known = kernel.unassigned(rows, len(centers), spread.radius)
     strict = converged = False
-    rounds, inertia = 0, 0.0
+    rounds = 0
     while rounds < max_iter and not converged:
         rounds += 1
-        moved, inertia = kernel.assign(rows, centers, known, workers)
+        strict = kernel.assign(rows, centers, known, workers) == 0
         old = centers
         centers = _means(rows, known, old)
-        strict = moved == 0
-        converged = strict or float(((centers - old) ** 2).sum()) <= tol
+        converged = strict or float(((centers - old) ** 2).sum()) <= tol * spread.variance
     if not strict:  # the labels are those of the centres before the last move
-        _, inertia = kernel.assign(rows, centers, known, workers)
+        kernel.assign(rows, centers, known, workers)
+    inertia = kernel.inertia(rows, centers, known.labels, workers)
     return Clusters(centers, known.labels, inertia, rounds, converged)
 
 
 def _means(rows: Rows, known: kernel.Assignment, centers: Array) -> Array:
     """Mean of each cluster; an empty one takes the sample that is farthest from its centre."""
-    count = len(centers)
-    mass, first = known.mass.sum(0)[:count], known.first.sum(0)[:count]
+    mass, first = known.mass.sum(0), known.first.sum(0)
     # Weights that were added and taken away again may leave their rounding behind.
     empty = np.flatnonzero(mass <= 1e-14 * mass.sum())
     if empty.size:
@@ -148,19 +159,18 @@ def seeded(
 ) -> Clusters:
     """One k-means with scikit-learn's defaults, as it starts a mixture."""
     start = _points(rows, plus_plus(rows, clusters, rng, threads))
-    return lloyd(rows, start, max_iter=300, tol=1e-4 * _mean_variance(rows), threads=threads)
+    spread = kernel.spread(rows, passes.worth_waking(rows, 1, threads))
+    return lloyd(rows, start, spread, max_iter=300, tol=1e-4, threads=threads)
 
 
-def _mean_variance(rows: Rows) -> float:
-    """Variance of the samples, averaged over the features."""
-    count, features = rows.values.shape
-    total, squares = np.zeros(features), 0.0
-    for first in range(0, count, VARIANCE_BLOCK):
-        part = rows.values[first : first + VARIANCE_BLOCK].astype(float) - rows.center
-        flat = part.reshape(-1)
-        total += np.einsum("nd->d", part)
-        squares += float(np.einsum("n,n->", flat, flat))
-    return float((squares / count - ((total / count) ** 2).sum()) / features)
+def _distinct(labels: NDArray[np.int32], most: int) -> int:
+    """Number of distinct labels; usually all `most` are met early."""
+    met = np.zeros(most, bool)
+    for first in range(0, len(labels), samples.BLOCK):
+        met[labels[first : first + samples.BLOCK]] = True
+        if met.all():
+            break
+    return int(np.count_nonzero(met))
 
 
 class KMeans(Estimator):
@@ -243,19 +253,24 @@ class KMeans(Estimator):
         if len(values) < self.n_clusters:
             raise DataError(f"n_samples={len(values)} should be >= n_clusters={self.n_clusters}.")
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
-        rows = samples.rows_of(values, weights, None)
+        rows = _rows(values, weights)
         rng = generator(self.random_state)
-        tol = self.tol * _mean_variance(rows)
+        spread = kernel.spread(rows, passes.worth_waking(rows, 1, self.threads))
         runs = (
             lloyd(
-                rows, self._start(rows, rng), max_iter=self.max_iter, tol=tol, threads=self.threads
+                rows,
+                self._start(rows, rng),
+                spread,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                threads=self.threads,
             )
             for _ in range(self._starts())
         )
         best = min(runs, key=lambda run: run.inertia)
         self.cluster_centers_ = (best.centers + rows.center).astype(values.dtype)
         self.labels_, self.inertia_, self.n_iter_ = best.labels, best.inertia, best.rounds
-        found = np.count_nonzero(np.bincount(self.labels_))
+        found = _distinct(self.labels_, self.n_clusters)
         if found < self.n_clusters:
             _warn(
                 f"Number of distinct clusters ({found}) found smaller than n_clusters "
@@ -267,7 +282,7 @@ class KMeans(Estimator):
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
         """Nearest centre of each sample, (n_samples,) int32."""
         values = self._asked(X)
-        rows = samples.rows_of(values, np.empty(0, values.dtype), None)
+        rows = _rows(values, np.empty(0, values.dtype))
         return self._nearest(rows)[0]
 
     def _nearest(self, rows: Rows) -> tuple[NDArray[np.int32], float]:
@@ -275,8 +290,8 @@ class KMeans(Estimator):
         centers = self.cluster_centers_.astype(float) - rows.center
         known = kernel.unassigned(rows, len(centers))
         workers = passes.worth_waking(rows, len(centers), self.threads)
-        _, inertia = kernel.assign(rows, centers, known, workers)
-        return known.labels, inertia
+        kernel.assign(rows, centers, known, workers)
+        return known.labels, kernel.inertia(rows, centers, known.labels, workers)
 
     def fit_predict(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -304,7 +319,7 @@ class KMeans(Estimator):
         """Minus the inertia of X."""
         values = self._asked(X)
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
-        return -self._nearest(samples.rows_of(values, weights, None))[1]
+        return -self._nearest(_rows(values, weights))[1]
 
     def _check(self) -> None:
         check_number(self, "n_clusters", whole=True, least=1)

@@ -116,7 +116,7 @@ def sample_weights(weights: ArrayLike | None, samples: int, real: Any) -> NDArra
     return np.ascontiguousarray(array, real)
 
 
-def _center(values: NDArray[Any]) -> NDArray[Any]:
+def center_of(values: NDArray[Any]) -> NDArray[Any]:
     """A point in the midst of the samples: the mean of some of them."""
     # Halved, so that the sum of the largest numbers is finite too.
     some = 0.5 * values[:: max(1, len(values) // 1024)].astype(np.float64)
@@ -127,7 +127,7 @@ def _center(values: NDArray[Any]) -> NDArray[Any]:
 
 def rows_of(values: NDArray[Any], weights: NDArray[Any], center: NDArray[Any] | None) -> Rows:
     """Checked samples as the kernels read them."""
-    middle = _center(values) if center is None else center.astype(values.dtype)
+    middle = center_of(values) if center is None else center.astype(values.dtype)
     suspect = np.isnan(values.sum(dtype=np.float64))  # also where infinities cancelled
     missing = bool(suspect) and bool(np.isnan(values).any())
     return Rows(values, weights, middle, missing)
