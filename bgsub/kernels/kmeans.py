@@ -100,9 +100,9 @@ def nearest_of_four(k, x, centers, half, score, found):
 
 
 @njit(**STEP)
-def used_up(start, stop, labels, until, reach, pick, size):
-    for n in range(start, stop):
-        pick[np.uintp(size)] = n
+def used_up(start, labels, until, reach, pick, size):
+    for n in range(labels.size):
+        pick[np.uintp(size)] = start + n
         size += not until[n] > reach[np.uint32(labels[n] + 1)]
     return size
 
@@ -222,8 +222,10 @@ def assign(
         changed, at, stop = 0, part * chunk, min((part + 1) * chunk, rows.shape[0])
         while at < stop or rest:
             if rest < LANES and at < stop:
-                rest = used_up(at, min(at + LANES, stop), labels, until, reach, pick, rest)
-                at = min(at + LANES, stop)
+                end_of_block = min(at + LANES, stop)
+                own, limit = labels[at:end_of_block], until[at:end_of_block]
+                rest = used_up(at, own, limit, reach, pick, rest)
+                at = end_of_block
                 if rest < LANES and at < stop:
                     continue
             size = min(rest, LANES)
