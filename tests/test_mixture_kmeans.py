@@ -74,7 +74,7 @@ def test_samples_passed_over_keep_their_nearest_centre(features, weighted, clust
         passed_over += (before >= 0) & (known.until == stale)
         before = expected
 
-    assert np.all(x.var(0).mean() == pytest.approx(spread.variance))
+    assert spread.variance == pytest.approx(x.var(0).mean())
     assert spread.radius == pytest.approx(np.linalg.norm(x, axis=1).max())
     assert np.mean(passed_over) > 1
 

@@ -220,14 +220,14 @@ def assign(
     for part in range(begin, end):
         mass, first = masses[part], firsts[part]
         changed, at, stop = 0, part * chunk, min((part + 1) * chunk, rows.shape[0])
-        while at < stop or rest:
-            if rest < LANES and at < stop:
+        while True:
+            while rest < LANES and at < stop:
                 end_of_block = min(at + LANES, stop)
                 own, limit = labels[at:end_of_block], until[at:end_of_block]
                 rest = used_up(at, own, limit, reach, pick, rest)
                 at = end_of_block
-                if rest < LANES and at < stop:
-                    continue
+            if rest == 0:
+                break
             size = min(rest, LANES)
             start = np.intp(pick[0])
             if np.intp(pick[size - 1]) - start == size - 1:
