@@ -504,7 +504,9 @@ class AdaptiveMixture:
         mask = np.empty(self._size, np.uint8)
         variant = self._variant(flags.size > 0, rate > 0)
         labels, state = mask.reshape(-1), self._state
-        moving = (self._moving & ~np.uint8(GHOST)).reshape(-1)
+        moving = self._moving.reshape(-1)
+        if self.params.ghost_edges:
+            moving = moving & ~np.uint8(GHOST)
         ratios = np.empty(self._size if variant.shadows else (0, 0), np.uint8)
         rates = self._rates(rate, time, coloured)
         dimmed = ratios.reshape(-1)
@@ -516,7 +518,7 @@ class AdaptiveMixture:
         if not variant.shadows:
             return mask, NOWHERE
         shady = np.flatnonzero(labels == 127)
-        if self.params.shadow_unevenness < 1:
+        if shady.size and self.params.shadow_unevenness < 1:
             seen, mask = mask, mask.copy()
             shade.confirm(seen, ratios, shady, self.params.shadow_unevenness, FEW, mask)
             shady = shady[mask.reshape(-1)[shady] == 127]
@@ -639,8 +641,9 @@ class AdaptiveMixture:
 
 
 def cells(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mean label of each cell of the picture, CELLS of them."""
-    return np.asarray(cv2.resize(mask, CELLS, interpolation=cv2.INTER_AREA))
+    """Mean label of each cell of the picture, CELLS of them, from a part of a large picture."""
+    every = max(1, mask.shape[0] // 240)
+    return np.asarray(cv2.resize(mask[::every, ::every], CELLS, interpolation=cv2.INTER_AREA))
 
 
 def has_colour(image: NDArray[Any]) -> bool:
