@@ -28,15 +28,25 @@ def confirm(labels, ratios, candidates, uneven, few, out):
     limit = uneven * uneven
     for at in candidates:
         y, x = at // width, at % width
-        top, bottom = max(y - REACH, 0), min(y + REACH + 1, height)
-        left, right = max(x - REACH, 0), min(x + REACH + 1, width)
         n, total, squares = np.int64(0), np.int64(0), np.int64(0)
-        for j in range(top, bottom):
-            for i in range(left, right):
-                value = np.int64(ratios[j, i]) if labels[j, i] == 127 else np.int64(0)
-                n += np.int64(labels[j, i] == 127)
-                total += value
-                squares += value * value
+        if REACH <= y < height - REACH and REACH <= x < width - REACH:
+            size = (2 * REACH + 1) * (2 * REACH + 1)
+            for j in range(-REACH, REACH + 1):  # a fixed number of times: written out
+                for i in range(-REACH, REACH + 1):
+                    value = ratios[y + j, x + i] * np.int64(labels[y + j, x + i] == 127)
+                    n += np.int64(labels[y + j, x + i] == 127)
+                    total += value
+                    squares += value * value
+        else:
+            top, bottom = max(y - REACH, 0), min(y + REACH + 1, height)
+            left, right = max(x - REACH, 0), min(x + REACH + 1, width)
+            size = (bottom - top) * (right - left)
+            for j in range(top, bottom):
+                for i in range(left, right):
+                    value = ratios[j, i] * np.int64(labels[j, i] == 127)
+                    n += np.int64(labels[j, i] == 127)
+                    total += value
+                    squares += value * value
         spread = n * squares - total * total > limit * total * total
-        if spread or n <= few * (bottom - top) * (right - left):
+        if spread or n <= few * size:
             out[y, x] = 255
