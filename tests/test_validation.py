@@ -236,12 +236,12 @@ def test_diff_says_how_two_models_differ(saved, tmp_path):
     changed = replace(model.params, history=60.0)
     lighter = AdaptiveMixture.from_mixtures(modes, changed, n_frames=10, seconds=1.0)
     found = reports.differences(model, lighter)
-    assert found["params"] == {"history": [20.0, 60.0]}
+    assert found["params"] == {"history": [model.params.history, 60.0]}
     assert found["background"]["above_15"] == pytest.approx(0.25, abs=0.01)
     assert found["background"]["mean"] == pytest.approx(5, abs=0.2)
     lighter.save(tmp_path / "lighter.bgm")
     result = bgsub_run("model", "diff", saved, tmp_path / "lighter.bgm")
-    assert "history 20.0 | 60.0" in result.stdout
+    assert f"history {model.params.history} | 60.0" in result.stdout
     assert "25.0% beyond 15" in result.stdout
 
     small = AdaptiveMixture(FAST)
