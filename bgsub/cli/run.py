@@ -17,6 +17,7 @@ from bgsub.cli import exits
 from bgsub.cli.options import DURATION, say_on_stderr, set_threads
 from bgsub.cli.outputs import FORM_OF, Outputs, distinct, plan
 from bgsub.cli.progress import progress, state
+from bgsub.cli.sources import opened
 from bgsub.errors import BgsubError, DiskFullError, SourceError, require
 
 if TYPE_CHECKING:
@@ -220,27 +221,18 @@ def _one(job: _Job, source: str, name: str, outputs: Outputs, stop: _Stop, *, al
 def _process(
     job: _Job, source: str, name: str, outputs: Outputs, stop: _Stop, report: Report
 ) -> None:
-    from bgsub import frames, pipeline
+    from bgsub import pipeline
     from bgsub.masks import Cleaner
     from bgsub.sinks import PreviewSink
 
-    options = job.settings.input
-    with frames.open(
-        source,
-        start=options.start,
-        end=options.end,
-        every=options.every,
-        scale=options.scale,
-        fps=options.fps,
-        reader=options.reader,
-    ) as opened:
+    with opened(source, job.settings.input) as frames:
         model = _model(job)
-        sinks = outputs.open(opened.fps, job.overwrite, model.background)
+        sinks = outputs.open(frames.fps, job.overwrite, model.background)
         if job.preview:
             sinks.append(PreviewSink(f"bgsub: {name}", stop.set))
-        with progress(name, opened.expected_frames, job.quiet) as tell:
+        with progress(name, frames.expected_frames, job.quiet) as tell:
             pipeline.run(
-                opened,
+                frames,
                 model,
                 Cleaner(job.settings.mask),
                 sinks,

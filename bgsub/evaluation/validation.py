@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ from bgsub.models import (
     to_bgr,
     to_space,
 )
+from bgsub.models.start import Shown
 
 Floats = NDArray[np.float32]
 Progress = Callable[[str, float | None], None]
@@ -53,15 +54,6 @@ MOMENTS = 400
 """Times at which the modes of a named pixel are noted."""
 COMPONENTS = 3
 """Most components of a batch fit."""
-
-
-class Shown(Protocol):
-    """A frame with its time."""
-
-    @property
-    def image(self) -> NDArray[Any]: ...
-    @property
-    def time(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,16 +250,19 @@ class AdaptiveMixture:
             if self._pose.moved:
                 mask = self._pose.still(mask, cv2.INTER_NEAREST)
             moving = mask == 255
-            ghosts = self._ghosts(mask)
-            moving &= ghosts == 0
-            wide = np.asarray(cv2.dilate(moving.view(np.uint8), NEAR), np.uint8)
             before = self._moving & 1
-            self._moving = (before + before) | wide | ghosts
+            past = before + before
+            if self.params.ghost_edges:
+                ghosts = self._ghosts(mask)
+                moving = moving & (ghosts == 0)
+                past = past | ghosts
+            wide = np.asarray(cv2.dilate(moving.view(np.uint8), NEAR), np.uint8)
+            self._moving = past | wide
             self._told = True
 
     def _ghosts(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """GHOST where the last look found a ghost that is still there; at times a new look."""
-        if self.params.ghost_edges and self._look and self._image is not None:
+        if self._look and self._image is not None:
             shown = self._image.reshape(self._shape)
             found = find_ghosts(
                 mask, self._luma(shown), self._luma(self.background()), self.params.ghost_edges
