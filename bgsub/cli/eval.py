@@ -18,7 +18,7 @@ from bgsub.cli.progress import EVERY
 
 if TYPE_CHECKING:
     from bgsub.evaluation import Contender, Report, Sequence
-    from bgsub.evaluation.runs import Progress
+    from bgsub.evaluation.runs import Footage, Progress
 
 FILE = click.Path(path_type=Path)
 OUTPUTS = ("json", "csv", "html")
@@ -273,7 +273,7 @@ def _progress(frames: int, quiet: bool) -> Iterator[Progress | None]:
     else:
         told = time.monotonic()
 
-        def tell(sequence: Sequence) -> None:
+        def tell(sequence: Footage) -> None:
             nonlocal told
             count = next(done)
             if time.monotonic() - told >= EVERY:

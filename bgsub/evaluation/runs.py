@@ -15,6 +15,7 @@ import numpy as np
 
 from bgsub import config
 from bgsub.errors import SourceError, require
+from bgsub.evaluation.altered import Clip
 from bgsub.evaluation.dataset import Sequence
 from bgsub.evaluation.reliability import Reliability
 from bgsub.evaluation.report import Report
@@ -22,7 +23,8 @@ from bgsub.evaluation.score import Score
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import AdaptiveMixture, MixtureParams, Model, OpenCVModel, preset
 
-Progress = Callable[[Sequence], None]
+Footage = Sequence | Clip
+Progress = Callable[[Footage], None]
 
 UNCLEANED = MaskParams(majority=1, min_blob=0.0, max_hole=0.0)
 
@@ -113,7 +115,7 @@ def run_all(
     """
     stop = threading.Event()
 
-    def step(sequence: Sequence) -> None:
+    def step(sequence: Footage) -> None:
         if stop.is_set():
             raise SourceError("given up, because another sequence failed")
         if progress is not None:
@@ -137,17 +139,19 @@ def run_all(
 
 
 def score_run(
-    sequence: Sequence,
+    sequence: Footage,
     contenders: list[Contender],
     *,
     threads: int | None = 1,
+    probabilities: bool = True,
     progress: Progress | None = None,
 ) -> list[Score]:
     """Run every contender over one sequence from the first frame, and score their masks.
 
     They take turns on each frame, so that their times compare even where the machine is busy. An
-    AdaptiveMixture is told its cleaned masks, and its `foreground_probability` is judged beside
-    its mask. Frames have no time: its nominal frame rate holds.
+    AdaptiveMixture is told its cleaned masks, and with `probabilities` its
+    `foreground_probability` is judged beside its mask. Frames have no time: its nominal frame rate
+    holds.
     """
     cv2.setRNGSeed(0)  # KNN draws from it, and would score otherwise each time
     built = [contender.build(threads) for contender in contenders]
@@ -163,7 +167,7 @@ def score_run(
             if truth is None:
                 continue
             scores[k].add(number, truth, mask, lambda image=image: image)  # type: ignore[misc]
-            if isinstance(model, AdaptiveMixture):
+            if probabilities and isinstance(model, AdaptiveMixture):
                 judged = Reliability.of(truth, model.foreground_probability())
                 scores[k].reliability = (scores[k].reliability or Reliability.none()) + judged
         if progress is not None:
