@@ -11,7 +11,7 @@ from bgsub.evaluation import find_sequences, score_run
 from bgsub.evaluation.ablation import CLEANING
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
-from bgsub.kernels import regions, shade
+from bgsub.kernels import regions
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
 from bgsub.models.adaptive import has_colour
@@ -427,33 +427,6 @@ def test_holes_below_their_share_of_the_picture_are_filled(on, off):
     raw[50:78, 90:118] = whole[50:78, 90:118] = 0  # 784
     np.testing.assert_array_equal(Cleaner(on)(raw), whole)
     np.testing.assert_array_equal(Cleaner(off)(raw), raw)
-
-
-def confirmed_slowly(labels, ratios, uneven, few):
-    """shade.confirm from its docstring, a pixel at a time."""
-    out = labels.copy()
-    for y, x in np.argwhere(labels == 127):
-        near = slice(max(y - 2, 0), y + 3), slice(max(x - 2, 0), x + 3)
-        alike = labels[near] == 127
-        values = ratios[near][alike].astype(float)
-        spread = values.std() / max(values.mean(), 1e-9)
-        if spread > uneven or alike.mean() <= few:
-            out[y, x] = 255
-    return out
-
-
-@pytest.mark.parametrize("size", [(1, 1), (1, 30), (30, 1), (4, 3), (25, 31)])
-@pytest.mark.parametrize("chance", [0.3, 0.9])
-def test_shadows_are_confirmed_as_stated(size, chance):
-    rng = np.random.default_rng(size)
-    other = rng.choice([0, 255], size)
-    labels = np.where(rng.random(size) < chance, 127, other).astype(np.uint8)
-    even = np.linspace(60, 100, size[1])[None] + rng.normal(0, 8, size)
-    for uneven in (0.05, 0.0803, 0.2):
-        out = labels.copy()
-        ratios = even.astype(np.uint8)
-        shade.confirm(labels, ratios, np.flatnonzero(labels == 127), uneven, 0.3001, out)
-        np.testing.assert_array_equal(out, confirmed_slowly(labels, ratios, uneven, 0.3001))
 
 
 def flipped_slowly(mask, value, smallest, corners, border):

@@ -4,7 +4,7 @@ import numpy as np
 import oracle
 import pytest
 
-from bgsub.kernels import online
+from bgsub.kernels import online, shade
 
 SIZE = (9, 16)  # 144 pixels: a whole tile and a part of one
 FRAMES = 40
@@ -108,15 +108,24 @@ def run(rule, modes, channels, film=video, compiled=False, **options):
     of = variant(rule, modes, channels, **options)
     state = online.blank(of, SIZE[0] * SIZE[1])
     tiles = online.tiles(SIZE[0] * SIZE[1])
-    labels = []
+    shadows, labels = shade.blank(tiles), []
     for n, image in enumerate(film(channels)):
         out = np.empty(image.shape[0] * image.shape[1], np.uint8)
-        args = (image.reshape(-1), state, moving_flags(n) * 0, moving_flags(n), out, out.copy())
+        args = (image.reshape(-1), state, moving_flags(n) * 0, moving_flags(n), out, shadows)
         with np.errstate(over="ignore", divide="ignore"):  # integers wrap on purpose
             now = rates(of, rule, n, rule.alpha + 0.0003 * n)
             online.step(of, *args, 0, tiles, now, compiled=compiled)
+        if of.shadows:
+            assert_noted(shadows, out)
         labels.append(out)
     return np.array(labels), online.modes(of, state, SIZE[0] * SIZE[1]), state
+
+
+def assert_noted(shadows, labels):
+    """Pixels labelled 127, and no others, have a bit and a ratio."""
+    noted = np.unpackbits(shadows.spots.view(np.uint8), bitorder="little")[: labels.size]
+    np.testing.assert_array_equal(noted, labels == 127)
+    np.testing.assert_array_equal(shadows.ratios[: labels.size] > 0, labels == 127)
 
 
 def moving_flags(n):
@@ -223,6 +232,33 @@ def test_compact_state_decides_as_float32_does(case):
     np.testing.assert_array_equal(fields[:, 0].sum(0), 65535, err_msg="weights sum to one")
 
 
+@pytest.mark.parametrize("flagged", [False, True])
+def test_shadows_are_noted_where_they_are_labelled_and_nowhere_else(flagged):
+    """The ratio is the pixel's luma beside its heaviest mode's, before that has learnt it."""
+    rule, modes, channels = CASES["luma-chroma-shadows"]
+    of = variant(rule, modes, channels, flagged=flagged)
+    state, shadows = online.blank(of, 144), shade.blank(5)
+    flags = np.zeros(144, np.uint8)
+    none, seen = flags.copy(), 0
+    for n, image in enumerate(video(channels)):
+        if flagged:
+            flags = np.random.default_rng(n).choice([0, online.OUTSIDE, online.HELD], 144)
+            flags = np.where(np.arange(144) < 32, online.OUTSIDE if n % 3 else 0, flags)
+            flags = flags.astype(np.uint8)
+        means, out = online.modes(of, state, 144)[0, 2] / online.LEVEL, np.empty(144, np.uint8)
+        now = rates(of, rule, n, 0.02)
+        with np.errstate(over="ignore", divide="ignore"):
+            args = (image.reshape(-1), state, flags, none, out, shadows)
+            online.step(of, *args, 0, 5, now, compiled=False)
+        assert_noted(shadows, out)
+        noted = out == 127
+        luma = image.reshape(-1, 3)[noted] @ [0.114, 0.587, 0.299]
+        expected = np.minimum(luma / means[noted], 1.99) * 128
+        np.testing.assert_allclose(shadows.ratios[:144][noted], expected, atol=1.5)
+        seen += noted.sum()
+    assert seen > 50
+
+
 def test_frozen_kernels_write_no_state():
     rule, modes, channels = CASES["feedback"]
     of = variant(rule, modes, channels)
@@ -230,12 +266,12 @@ def test_frozen_kernels_write_no_state():
     images = list(video(channels))
     out, none = np.empty(144, np.uint8), np.zeros(144, np.uint8)
     for n, image in enumerate(images[:20]):
-        args = (image.reshape(-1), state, none, none, out, out.copy())
+        args = (image.reshape(-1), state, none, none, out, shade.blank(5))
         online.step(of, *args, 0, 5, rates(of, rule, n, 0.05))
     kept = state.copy()
     frozen = of._replace(learn=False)
     for n, image in enumerate(images[20:]):
-        args = (image.reshape(-1), state, none, none, out, out.copy())
+        args = (image.reshape(-1), state, none, none, out, shade.blank(5))
         online.step(frozen, *args, 0, 5, rates(of, rule, n, 0.0))
     np.testing.assert_array_equal(state, kept)
 
@@ -248,7 +284,7 @@ def test_the_rounding_does_not_stick():
     out, none = np.empty(128, np.uint8), np.zeros(128, np.uint8)
     for n in range(9000):
         image = np.full(128, 100 if n < 1500 else 104, np.uint8)
-        args = (image, state, none, none, out, out.copy())
+        args = (image, state, none, none, out, shade.blank(5))
         online.step(of, *args, 0, 4, rates(of, rule, n, rule.alpha))
     # 1500 frames at 1/n settle on 100; then 4 levels close as (1 - 1/1500)^n.
     expected = 104 - 4 * (1 - 1 / 1500) ** 7500

@@ -77,6 +77,20 @@ def test_comparisons_masks_and_reductions(dtype):
     assert (out != 0).any()
 
 
+def test_the_bits_of_a_mask():
+    def body(a, out):
+        mask = load(a, 0) > 50
+        number = lanes.bits(mask)
+        store(out, 0, lanes.select(lanes.lanes_of(number), 7, load(a, 0)))
+        return number
+
+    a, out, expected = numbers(np.uint8, 7), *np.zeros((2, LANES), np.uint8)
+    number = sum(1 << n for n in range(LANES) if a[n] > 50)
+    assert njit(body)(a, out) == body(a, expected) == number
+    np.testing.assert_array_equal(out, np.where(a > 50, 7, a))
+    np.testing.assert_array_equal(expected, out)
+
+
 def test_conversions_and_steps():
     def body(image, planes, out):
         for_each = (lanes.load_every(image, 0, 3, 0), lanes.load_every(image, 0, 3, 2))

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from bgsub.kernels import shade
 from bgsub.models import AdaptiveMixture, load, preset
 from bgsub.models.stabilise import Stabiliser
 
@@ -111,26 +110,6 @@ def test_where_nothing_has_colour_a_smaller_difference_of_luma_tells(kind):
     view[10:20, 10:30] += np.uint8(18)
     mask = model.apply(view if kind != "one channel" else view[..., 0].copy(), 2.0)
     assert np.all(mask[12:18, 12:28] == (0 if kind == "coloured" else 255))
-
-
-@pytest.mark.parametrize("size", [(1, 7), (9, 13), (24, 40)])
-@pytest.mark.parametrize("share", [0.1, 0.6, 0.95])
-def test_a_shadow_is_smooth_and_not_alone(size, share):
-    """Against the rule, pixel by pixel."""
-    rng = np.random.default_rng(3)
-    labels = rng.choice([0, 127, 255], size, p=[(1 - share) / 2, share, (1 - share) / 2])
-    labels[: size[0] // 2, : size[1] // 2] = 0
-    labels, ratios = labels.astype(np.uint8), rng.integers(70, 90, size, np.uint8)
-    expected = labels.copy()
-    for y, x in np.argwhere(labels == 127):
-        around = slice(max(y - 2, 0), y + 3), slice(max(x - 2, 0), x + 3)
-        alike = ratios[around][labels[around] == 127].astype(float)
-        few = alike.size <= 0.3 * labels[around].size
-        if few or alike.std() > 0.08 * alike.mean():
-            expected[y, x] = 255
-    out = labels.copy()
-    shade.confirm(labels, ratios, np.flatnonzero(labels == 127), 0.08, 0.3, out)
-    np.testing.assert_array_equal(out, expected)
 
 
 def test_more_rows_follow_a_shake_more_exactly():

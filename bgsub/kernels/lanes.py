@@ -315,6 +315,36 @@ def _reduction(function, name, real=None):
         return builder.call(_declared(builder, full, vector.element, vector.llvm), values)
 
 
+def bits(mask):
+    """One bit a lane, the first lowest, as uint32."""
+    return np.packbits(mask, bitorder="little").view("<u4").astype(np.uint32)[0]
+
+
+@type_callable(bits)
+def _type_bits(context):
+    return lambda mask: types.uint32 if mask == BOOL else None
+
+
+@lower_builtin(bits, Vector)
+def _bits(context, builder, signature, values):
+    return builder.bitcast(values[0], _INDEX)
+
+
+def lanes_of(number):
+    """The mask whose bits() are `number`."""
+    return np.unpackbits(np.array([number], "<u4").view(np.uint8), bitorder="little") == 1
+
+
+@type_callable(lanes_of)
+def _type_lanes_of(context):
+    return lambda number: BOOL if number == types.uint32 else None
+
+
+@lower_builtin(lanes_of, types.Integer)
+def _lanes_of(context, builder, signature, values):
+    return builder.bitcast(values[0], BOOL.llvm)
+
+
 _reduction(anywhere, "or")
 _reduction(everywhere, "and")
 _reduction(smallest, "umin", "fmin")

@@ -29,11 +29,9 @@ others leave.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -42,6 +40,7 @@ from numpy.typing import NDArray
 
 from bgsub.kernels import lanes, source
 from bgsub.kernels.lanes import LANES
+from bgsub.kernels.shade import Shadows
 from bgsub.kernels.template import expand
 
 HEAD = 4
@@ -145,7 +144,7 @@ HEADER = '''
 import numpy as np
 from numba import njit
 from bgsub.kernels.lanes import (
-    LANES, add_most, anywhere, everywhere, exp, filled, high_product, least, load, load_every, most,
+    LANES, add_most, anywhere, bits, everywhere, exp, filled, high_product, least, load, load_every, most,
     ramp, select, smallest, sqrt, store, store_every, sub_least, to_float32, to_int32, to_uint8,
     to_uint16,
 )
@@ -165,7 +164,9 @@ STRIDE, FARTHEST = np.float32({stride}), np.float32(255 / {stride})
 ZERO, ONE = np.float32(0), np.float32(1)
 U16, U32, F32 = np.uint16, np.uint32, np.float32
 OPTIONS = dict(nogil=True, cache=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}})
-STEP = dict(**OPTIONS, forceinline=True)
+INNER = dict(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # half the compiling
+STEP = dict(**INNER, forceinline=True)
+AT_ONCE = 32  # tiles, so few that the long way finds in the nearest cache what the short way read
 '''
 
 COMPACT = """
@@ -325,6 +326,13 @@ def ratio(a, b):
     return a / b
 """
 
+CHANCE = """
+        mixed = U32(U32(t) * U32(0x9E3779B1) + r.seed)
+        mixed = U32((mixed ^ (mixed >> U32(16))) * U32(0x85EBCA6B))
+        chance = U16(mixed >> U32(16))
+        u = ramp(GOLDEN) + chance
+"""
+
 PIXELS = """
 %if ycrcb
         blue = level(load_every(image, at * 3, 3, 0), r.scale)
@@ -404,14 +412,14 @@ def is_near(@X, @M, variance, match, floor, slope, chroma, unrest, widen):
 """
 
 STEP = """
-@njit(**OPTIONS)
+@njit(**INNER)
 def exchange(state, a, b, swap):
     one, two = load(state, a), load(state, b)
     store(state, a, select(swap, two, one))
     store(state, b, select(swap, one, two))
 
 
-@njit(**OPTIONS)
+@njit(**INNER)
 def raise_heavier(state, tiles, t):
     for n in range(1, K):
         k = K - 1 - n
@@ -424,45 +432,52 @@ def raise_heavier(state, tiles, t):
                 b = (k * tiles + t) * BLOCK + f
                 exchange(state, b, b + tiles * BLOCK, swap)
 
-@njit(**OPTIONS)
-def step(image, state, flags, busy, labels, ratios, first, last, begin, r):
+@njit(**INNER)
+def short_way(image, state, flags, labels, ratios, spots, first, last, begin, todo, r):
     R = r.values
     @RATES
     tiles = state.size // TILE
+    n = 0
     for t in range(first, last):
         at = (t - begin) * LANES
-        block0 = t * BLOCK
-        head = tiles * (TILE - HEAD) + t * HEAD
 %if flagged
         flag = load(flags, at)
         if everywhere(flag == OUTSIDE):
             store(labels, at, flag ^ flag)
+%if shadows
+            if spots[t] != 0:
+                spots[t] = 0
+                store(ratios, t * LANES, flag ^ flag)
+%end
             continue
 %end
-        mixed = U32(U32(t) * U32(0x9E3779B1) + r.seed)
-        mixed = U32((mixed ^ (mixed >> U32(16))) * U32(0x85EBCA6B))
-        chance = U16(mixed >> U32(16))
-        u = ramp(GOLDEN) + chance
-        dark = to_uint8(u ^ u)
-@PIXELS
 %if lazy
-        # The short way: the first modes explain all pixels, as they have for long.
-        %c m0_#c = load(state, block0 + (1 + #c) * LANES)
-        v0 = load(state, block0)
+@CHANCE
+@PIXELS
+        block = t * BLOCK
+        head = tiles * (TILE - HEAD) + t * HEAD
+        %c m0_#c = load(state, block + (1 + #c) * LANES)
+        v0 = load(state, block)
 %if flagged
         plain = everywhere(flag == 0)
 %else
         plain = True
 %end
         if plain and settled(state[head], r.gain) and everywhere(is_near(@X, @M0, v0, r.match, r.floor, r.slope, r.chroma, filled(0, v0), r.widen)):
+            dark = to_uint8(u ^ u)
             store(labels, at, dark)
+%if shadows
+            if spots[t] != 0:
+                spots[t] = 0
+                store(ratios, t * LANES, dark)
+%end
 %if learn
             far = square(gap(x0, m0_0))
 %if not ycrcb
             %c far = far if #c == 0 else add_most(far, square(gap(x#c, m0_#c)))
 %end
-            %c store(state, block0 + (1 + #c) * LANES, toward(m0_#c, x#c, r.gain, u))
-            store(state, block0, least(most(toward(v0, far, r.gain, u), r.var_min), r.var_max))
+            %c store(state, block + (1 + #c) * LANES, toward(m0_#c, x#c, r.gain, u))
+            store(state, block, least(most(toward(v0, far, r.gain, u), r.var_min), r.var_max))
             state[head + 1] += part_of_one(FULL - state[head + 1], r.alpha, chance)
 %if feedback
             state[head + 2] += part_of_one(FULL - state[head + 2], r.unrest, chance)
@@ -471,6 +486,25 @@ def step(image, state, flags, busy, labels, ratios, first, last, begin, r):
 %end
             continue
 %end
+        todo[n] = t
+        n += 1
+    return n
+
+
+@njit(**INNER)
+def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r):
+    R = r.values
+    @RATES
+    tiles = state.size // TILE
+    for i in range(n):
+        t = todo[i]
+        at = (t - begin) * LANES
+%if flagged
+        flag = load(flags, at)
+%end
+@CHANCE
+        dark = to_uint8(u ^ u)
+@PIXELS
 @WEIGHTS
 %if feedback
         planes = tiles * (K * BLOCK + SCALES) + t * PIXEL
@@ -526,31 +560,43 @@ def step(image, state, flags, busy, labels, ratios, first, last, begin, r):
         label = select(back | blank, dark, dark + 255)
 %if shadows
         # Prati et al. (2003): the background dimmed, its colour kept.
-        %c f#c = to_float32(x#c) * UNIT_M
-        shade = none
-        dim0 = f0
+        unlike = label == 255
+%if flagged
+        unlike = unlike & (flag == 0)
+%end
+        spotted = U32(0)
+        if anywhere(unlike):
+            shade = none
+            %c f#c = to_float32(x#c) * UNIT_M
 %each k
-        %c g#c = to_float32(m#k_#c) * UNIT_M
+            %c g#c = to_float32(m#k_#c) * UNIT_M
 %if ycrcb
-        dim = f0 / most(g0, ONE)
-        a = f1 - F32(128) - dim * (g1 - F32(128))
-        b = f2 - F32(128) - dim * (g2 - F32(128))
-        tint = most(a, ZERO - a) + most(b, ZERO - b)
-        same = tint < r.tint * UNIT_M
+            dim = f0 / most(g0, ONE)
+            a = f1 - F32(128) - dim * (g1 - F32(128))
+            b = f2 - F32(128) - dim * (g2 - F32(128))
+            tint = most(a, ZERO - a) + most(b, ZERO - b)
+            same = tint < r.tint * UNIT_M
 %else
-        dim = sum{c: f#c * g#c} / most(sum{c: g#c * g#c}, ONE)
-        off = sum{c: (dim * g#c - f#c) * (dim * g#c - f#c)}
-        wide = dim / (r.back * UNIT_W)
-        same = off < to_float32(v#k) * UNIT_V * wide * wide
+            dim = sum{c: f#c * g#c} / most(sum{c: g#c * g#c}, ONE)
+            off = sum{c: (dim * g#c - f#c) * (dim * g#c - f#c)}
+            wide = dim / (r.back * UNIT_W)
+            same = off < to_float32(v#k) * UNIT_V * wide * wide
 %end
-        shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= r.faintest * UNIT_W))
-        dim0 = dim if #k == 0 else dim0
+            shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= r.faintest * UNIT_W))
+%if k == 0
+            dim0 = dim
 %end
-        shade = shade & (label == 255)
-        label = select(shade, 127, label)
-        if anywhere(shade):
-            # Of the heaviest mode; its texture is judged afterwards, among neighbours.
-            store(ratios, at, to_uint8(least(dim0, F32(1.99)) * F32(128)))
+%end
+            shade = shade & unlike
+            spotted = bits(shade)
+            if spotted != 0:
+                label = select(shade, 127, label)
+                # Of the heaviest mode; its texture is judged afterwards, among neighbours.
+                bright = to_uint8(most(least(dim0, F32(1.99)) * F32(128), ONE))
+                store(ratios, t * LANES, select(shade, bright, dark))
+        if spotted == 0 and spots[t] != 0:
+            store(ratios, t * LANES, dark)
+        spots[t] = spotted
 %end
 %if flagged
         label = select(flag == OUTSIDE, dark, select(flag == HELD, dark + 255, label))
@@ -675,6 +721,16 @@ def step(image, state, flags, busy, labels, ratios, first, last, begin, r):
         state[head + 3] = 0
 %end
 %end
+
+
+@njit(**OPTIONS)
+def step(image, state, flags, busy, labels, ratios, spots, first, last, begin, r):
+    # The ways are apart because together they need more registers than there are.
+    todo = np.empty(AT_ONCE, np.int64)
+    for here in range(first, last, AT_ONCE):
+        end = min(here + AT_ONCE, last)
+        n = short_way(image, state, flags, labels, ratios, spots, here, end, begin, todo, r)
+        long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r)
 """
 
 READING = """
@@ -791,7 +847,7 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
     compact, modes, channels = variant.compact, variant.modes, variant.channels
     header = HEADER.format(
         variant=variant,
-        lanes_version=hashlib.sha256(Path(lanes.__file__).read_bytes()).hexdigest()[:16],
+        lanes_version=source.version(lanes),
         channels=channels,
         modes=modes,
         head=HEAD,
@@ -806,6 +862,7 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
         stride=STRIDE,
     )
     parts = {
+        "@CHANCE\n": CHANCE,
         "@PIXELS\n": PIXELS,
         "@BASE\n": BASE,
         "@WEIGHTS\n": WEIGHTS,
@@ -881,7 +938,7 @@ def step(
     flags: NDArray[np.uint8],
     busy: NDArray[np.uint8],
     labels: NDArray[np.uint8],
-    ratios: NDArray[np.uint8],
+    shadows: Shadows,
     first: int,
     last: int,
     now: Rates,
@@ -903,9 +960,8 @@ def step(
         Non-zero for each pixel near a known mover, with variant.feedback.
     labels
         For each pixel: 0, 127 or 255. Written.
-    ratios
-        For each pixel, with variant.shadows: its luma in 1/128 of its heaviest mode's. Written
-        where the label is 127.
+    shadows
+        With variant.shadows what is labelled 127, and how bright it is. Written.
     first, last
         Range of tiles.
     now
@@ -916,7 +972,7 @@ def step(
     kernel = load(variant, compiled).step
     whole = labels.size // LANES
     if first < whole:
-        kernel(image, state, flags, busy, labels, ratios, first, min(last, whole), 0, now)
+        kernel(image, state, flags, busy, labels, *shadows[:2], first, min(last, whole), 0, now)
     if last > whole:
         # The last pixels do not fill a tile: they are given room.
         at, channels = whole * LANES, variant.channels
@@ -926,9 +982,9 @@ def step(
         padded[1][:] = OUTSIDE
         padded[1][: flags.size - at] = flags[at:]
         padded[2][:left] = busy[at:]
-        out, dim = np.zeros((2, LANES), np.uint8)
-        kernel(padded[0], state, padded[1], padded[2], out, dim, whole, last, whole, now)
-        labels[at:], ratios[at:] = out[:left], dim[: ratios[at:].size]
+        out = np.zeros(LANES, np.uint8)
+        kernel(padded[0], state, *padded[1:], out, *shadows[:2], whole, last, whole, now)
+        labels[at:] = out[:left]
 
 
 def tiles(n_pixels: int) -> int:

@@ -20,6 +20,13 @@ from bgsub.kernels.cache import folder
 _one_at_a_time = threading.Lock()
 
 
+@cache
+def version(module: ModuleType) -> str:
+    """What tells a module's text from any other: numba does not see that an import has changed."""
+    assert module.__file__ is not None
+    return hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()[:16]
+
+
 def load(text: str) -> ModuleType:
     """The module of kernels whose source is `text`; from any thread the same one."""
     with _one_at_a_time:

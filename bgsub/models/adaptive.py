@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import online, shade, threads
+from bgsub.kernels import glance, online, shade, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
@@ -39,7 +39,7 @@ DOUBT = 0.7, 1.3  # radii from the background between which the evidence rises f
 SHADE = 0.2  # evidence of what looks like a shadow
 AROUND = 9  # pixels, side of the square over which the evidence is averaged
 LOGIT = -8.5, 11.7  # of the probability: the first, and the second times the root of that average
-NOWHERE = np.empty(0, np.int64)
+NO_SHADOWS = shade.blank(0)
 PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
 
 _FAR = np.arange(256) / online.STRIDE
@@ -159,7 +159,7 @@ class AdaptiveMixture:
         self._dtype = np.dtype(np.uint8)
         self._state: NDArray[Any] = np.empty(0, np.uint16)
         self._image: NDArray[Any] | None = None
-        self._shade = NOWHERE
+        self._shadows = NO_SHADOWS
         self._frames = 0
         self._seconds = 0.0
         self._clock: float | None = None
@@ -218,10 +218,12 @@ class AdaptiveMixture:
             self._moving = np.zeros(self._size, np.uint8)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
+        coloured = has_colour(pixels.reshape(image.shape))
         if self.params.stabilise:
             pixels, flags = self._steadied(image, pixels, flags, rate)
-        coloured = has_colour(image)
-        mask, self._shade = self._label(pixels, flags, rate, time, coloured)
+        if not self._shadows.kept.size:
+            self._shadows = self._no_shadows()
+        mask = self._label(pixels, flags, rate, time, coloured, self._shadows)
         self._image = pixels
         self._fresh = rate > 0
         if rate > 0:
@@ -331,14 +333,15 @@ class AdaptiveMixture:
             of another size or type.
         """
         self._learnt()
-        pixels, shady, pose = self._image, self._shade, self._pose
+        pixels, shadows, pose = self._image, self._shadows, self._pose
         if image is not None:
             pixels = self._pixels(image)
+            coloured = has_colour(pixels.reshape(self._shape))
             if self.params.stabilise:
                 pose, _ = self._stabiliser.pose(image, 255 / self._range)
                 pixels = pose.steady(image, self._range).reshape(-1)
-            none = np.empty(0, np.uint8)
-            _, shady = self._label(pixels, none, 0.0, None, has_colour(image))
+            none, shadows = np.empty(0, np.uint8), self._no_shadows()
+            self._label(pixels, none, 0.0, None, coloured, shadows)
         if pixels is None:
             raise FrameError(
                 "no image since the model was loaded or copied: pass one to foreground_probability"
@@ -350,7 +353,7 @@ class AdaptiveMixture:
             "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured
         ).reshape(self._size)
         evidence = cv2.LUT(far, EVIDENCE)
-        evidence.reshape(-1)[shady] = round(SHADE * 255)
+        evidence[shade.shown(shadows, far.size).reshape(self._size)] = round(SHADE * 255)
         near = cv2.boxFilter(evidence, -1, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT)
         chances = np.asarray(cv2.LUT(near, CHANCES), np.float32)
         return pose.shaken(chances) if pose.moved else chances
@@ -443,7 +446,7 @@ class AdaptiveMixture:
         return self._state.nbytes
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_image": None, "_shade": NOWHERE}
+        return {**self.__dict__, "_image": None, "_shadows": NO_SHADOWS}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
@@ -502,30 +505,33 @@ class AdaptiveMixture:
         rate: float,
         time: float | None,
         coloured: bool,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Labels of pixels in the learnt view, and where they are 127; learns at a rate above 0."""
+        shadows: shade.Shadows,
+    ) -> NDArray[np.uint8]:
+        """Labels of pixels in the learnt view; learns at a rate above 0."""
         mask = np.empty(self._size, np.uint8)
         variant = self._variant(flags.size > 0, rate > 0)
         labels, state = mask.reshape(-1), self._state
         moving = self._moving.reshape(-1)
         if self.params.ghost_edges:
             moving = moving & ~np.uint8(GHOST)
-        ratios = np.empty(self._size if variant.shadows else (0, 0), np.uint8)
         rates = self._rates(rate, time, coloured)
-        dimmed = ratios.reshape(-1)
 
         def work(first: int, last: int) -> None:
-            online.step(variant, pixels, state, flags, moving, labels, dimmed, first, last, rates)
+            online.step(variant, pixels, state, flags, moving, labels, shadows, first, last, rates)
+
+        def judge(first: int, last: int) -> None:
+            shade.confirm(shadows, mask, self.params.shadow_unevenness, FEW, first, last)
 
         self._split(work)
-        if not variant.shadows:
-            return mask, NOWHERE
-        shady = np.flatnonzero(labels == 127)
-        if shady.size and self.params.shadow_unevenness < 1:
-            seen, mask = mask, mask.copy()
-            shade.confirm(seen, ratios, shady, self.params.shadow_unevenness, FEW, mask)
-            shady = shady[mask.reshape(-1)[shady] == 127]
-        return mask, shady
+        if variant.shadows and self.params.shadow_unevenness < 1:
+            self._split(judge)
+        else:
+            np.copyto(shadows.kept, shadows.spots)
+        return mask
+
+    def _no_shadows(self) -> shade.Shadows:
+        """Room to note them, which must not be shared by two frames of different pictures."""
+        return shade.blank(online.tiles(math.prod(self._size)) if self.params.shadows else 0)
 
     def _watch(self, mask: NDArray[np.uint8], step: float) -> None:
         """Shorten the memory while the view as a whole changes; then let it grow as time passes."""
@@ -643,17 +649,17 @@ class AdaptiveMixture:
         threads.split(work, online.tiles(n_pixels), min(wanted, most))
 
 
-def cells(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Mean label of each cell of the picture, CELLS of them, from a part of a large picture."""
-    every = max(1, mask.shape[0] // 240)
-    return np.asarray(cv2.resize(mask[::every, ::every], CELLS, interpolation=cv2.INTER_AREA))
+    columns, rows = CELLS
+    return np.asarray(glance.cell_means(mask, rows, columns, max(1, mask.shape[0] // 240)))
 
 
 def has_colour(image: NDArray[Any]) -> bool:
     """Whether a picture shows colours; an infrared camera's three channels may be all alike."""
     if image.ndim != 3 or image.shape[2] != 3:
         return True
-    blue, green, red = cv2.split(cv2.resize(image, SAMPLES, interpolation=cv2.INTER_NEAREST))
-    most = cv2.sumElems(cv2.max(cv2.max(blue, green), red))[0]
-    least = cv2.sumElems(cv2.min(cv2.min(blue, green), red))[0]
-    return most - least > COLOURLESS * (most + least) / 2
+    height, width, _ = image.shape
+    columns, rows = SAMPLES
+    most, least = glance.extremes(image.reshape(-1), height, width, rows, columns)
+    return bool(most - least > COLOURLESS * (most + least) / 2)

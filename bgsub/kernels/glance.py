@@ -1,0 +1,81 @@
+"""Sums over a part of a picture's pixels, which tell something of the whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # compiles sooner
+}
+
+
+@njit(**OPTIONS)
+def cell_means(labels, rows, columns, every):
+    """Mean label of each cell of the picture, from every n-th row.
+
+    Parameters
+    ----------
+    labels
+        (height, width) uint8, at least 1x1.
+    rows, columns
+        Cells down and across. A picture with fewer pixels shares them.
+    every
+        Distance of the rows that are looked at, at most a cell's height.
+
+    Returns
+    -------
+    means
+        (rows, columns) float64.
+    """
+    height, width = labels.shape
+    means = np.zeros((rows, columns))
+    row = np.empty(width, np.uint32)
+    for j in range(rows):
+        top = j * height // rows
+        bottom = max((j + 1) * height // rows, top + 1)
+        for x in range(width):
+            row[x] = 0
+        for y in range(top, bottom, every):
+            for x in range(width):
+                row[x] += labels[y, x]
+        looked = (bottom - top + every - 1) // every
+        for i in range(columns):
+            left = i * width // columns
+            right = max((i + 1) * width // columns, left + 1)
+            total = np.int64(0)
+            for x in range(left, right):
+                total += row[x]
+            means[j, i] = total / (looked * (right - left))
+    return means
+
+
+@njit(**OPTIONS)
+def extremes(pixels, height, width, rows, columns):
+    """Sums of the largest and of the smallest of three channels, over a grid of pixels.
+
+    Parameters
+    ----------
+    pixels
+        height * width * 3 numbers in one row.
+    rows, columns
+        Of the grid, which spans the picture.
+
+    Returns
+    -------
+    most, least
+        float64.
+    """
+    most, least = 0.0, 0.0
+    for j in range(rows):
+        for i in range(columns):
+            at = (j * height // rows * width + i * width // columns) * 3
+            a, b, c = float(pixels[at]), float(pixels[at + 1]), float(pixels[at + 2])
+            most += max(a, b, c)
+            least += min(a, b, c)
+    return most, least
