@@ -11,7 +11,7 @@ from bgsub.evaluation import find_sequences, score_run
 from bgsub.evaluation.ablation import CLEANING
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
-from bgsub.kernels import regions, shade
+from bgsub.kernels import regions, shade, window
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
 from bgsub.models.adaptive import has_colour
@@ -457,7 +457,7 @@ def test_shadows_are_confirmed_as_stated(size, chance):
 
 
 def flipped_slowly(mask, value, smallest, corners, border):
-    """regions.flip_small by OpenCV's components."""
+    """The mask without small regions of `value`, by OpenCV's components."""
     _, which, stats, _ = cv2.connectedComponentsWithStats(
         (mask == value).astype(np.uint8), connectivity=8 if corners else 4
     )
@@ -469,19 +469,24 @@ def flipped_slowly(mask, value, smallest, corners, border):
     return out
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3), (33, 47)])
+def tidied(mask, smallest, largest):
+    width = mask.shape[1]
+    plane = np.zeros((len(mask), window.padded(width)), np.uint8)
+    plane[:, :width] = mask
+    words, room = plane.view(np.uint64), regions.room(*mask.shape)
+    regions.tidy(plane, words, plane.copy(), width, 0, smallest, largest, *room)
+    return plane[:, :width]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3), (33, 47), (20, 300)])
 @pytest.mark.parametrize("chance", [0.1, 0.4, 0.6, 0.95])
-@pytest.mark.parametrize(("value", "reach"), [(255, 1), (255, 0), (0, 1), (0, 0)])
-def test_regions_are_opencvs_components(size, chance, value, reach):
+def test_regions_are_opencvs_components(size, chance):
     rng = np.random.default_rng((*size, round(100 * chance)))
     mask = np.where(rng.random(size) < chance, 255, 0).astype(np.uint8)
-    for smallest in (0, 1, 2, 7, 40.5):
-        for border in (False, True):
-            got = mask.copy()
-            regions.flip_small(got, value, smallest, reach, border)
-            np.testing.assert_array_equal(
-                got, flipped_slowly(mask, value, smallest, bool(reach), border)
-            )
+    for smallest, largest in ((0, 0), (2, 0), (7, 0), (40.5, 3), (0, 2), (0, 7), (2, 40.5)):
+        blobs = flipped_slowly(mask, 255, smallest, corners=True, border=False)
+        expected = flipped_slowly(blobs, 0, largest, corners=False, border=True)
+        np.testing.assert_array_equal(tidied(mask, smallest, largest), expected)
 
 
 def test_a_region_that_winds_is_one():
@@ -500,9 +505,7 @@ def test_a_region_that_winds_is_one():
     for shape in (spiral, comb, comb[::-1], spiral.T):
         area = np.count_nonzero(shape)
         for smallest, left in ((area, area), (area + 1, 0)):
-            got = np.ascontiguousarray(shape)
-            regions.flip_small(got, 255, smallest, 0, False)
-            assert np.count_nonzero(got) == left
+            assert np.count_nonzero(tidied(shape, smallest, 0)) == left
 
 
 def view(dx=0.0, dy=0.0, gain=1.0, size=(240, 320), mover=0.0, n=0):
