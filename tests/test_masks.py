@@ -172,6 +172,19 @@ def test_blobs_are_told_by_box_area_and_centroid_largest_first():
     assert find_blobs(mask, min_area=7).areas.tolist() == [21]
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (60, 300)])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.7])
+def test_blobs_are_those_of_opencvs_components(size, share):
+    mask = random_mask(np.random.default_rng(size), size, share)
+    mask[::2][mask[::2] == 0] = 127
+    _, _, stats, centers = cv2.connectedComponentsWithStats((mask == 255).astype(np.uint8))
+    order = sorted(range(1, len(stats)), key=lambda n: (-stats[n][4], stats[n][1], stats[n][0]))
+    blobs = find_blobs(mask)
+    assert blobs.boxes.tolist() == stats[order, :4].tolist()
+    assert blobs.areas.tolist() == stats[order, 4].tolist()
+    np.testing.assert_allclose(blobs.centroids, centers[order].astype(np.float32))
+
+
 def test_no_foreground_is_no_blob():
     blobs = find_blobs(np.zeros((5, 5), np.uint8))
     assert blobs.boxes.shape == (0, 4)

@@ -6,11 +6,13 @@ the runs of the foreground are the runs of the background, so the picture is rea
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from bgsub.kernels import window
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
@@ -80,16 +82,11 @@ def root(runs, run):
 
 
 @njit(**OPTIONS)
-def measure(starts, runs, width, reach, border, areas):
-    """Join runs to regions, over corners too with reach = 1; areas[root] in pixels.
-
-    With `border` set, regions that touch the border are endless.
-    """
-    height = starts.size - 1
-    for run in range(starts[height]):
+def join(starts, runs, reach):
+    """Make regions of runs that touch, over corners too with reach = 1."""
+    for run in range(starts[-1]):
         runs[PARENT, run] = run
-        areas[run] = 0
-    for y in range(1, height):
+    for y in range(1, starts.size - 1):
         above, last_above = starts[y - 1], starts[y]
         for run in range(starts[y], starts[y + 1]):
             first, end = runs[FIRST, run] - reach, runs[END, run] + reach
@@ -100,6 +97,14 @@ def measure(starts, runs, width, reach, border, areas):
                 one, two = root(runs, run), root(runs, other)
                 runs[PARENT, max(one, two)] = min(one, two)
                 other += 1
+
+
+@njit(**OPTIONS)
+def measure(starts, runs, width, border, areas):
+    """Pixels of each region, at its first run; with `border`, endless if it touches the border."""
+    height = starts.size - 1
+    for run in range(starts[height]):
+        areas[run] = 0
     for y in range(height):
         for run in range(starts[y], starts[y + 1]):
             first, end, at = runs[FIRST, run], runs[END, run], root(runs, run)
@@ -135,7 +140,8 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
         if holes:
             find_gaps(starts[0], runs[0], width, starts[1], runs[1])
         begin, table = starts[kind], runs[kind]
-        measure(begin, table, width, not holes, holes, areas)
+        join(begin, table, 1 - kind)
+        measure(begin, table, width, holes, areas)
         least = largest if holes else smallest
         kept = run = 0
         for y in range(height):
@@ -151,3 +157,66 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
                     kept += 1
                 run += 1
         begin[height] = kept
+
+
+LEFT, TOP, RIGHT, BOTTOM, AREA, TWICE_X, SUM_Y = range(7)
+
+
+@njit(**OPTIONS)
+def describe(starts, runs, numbers, table):
+    """Number the regions in the order of their first runs, and fill their rows of `table`.
+
+    The rows are LEFT, TOP, RIGHT, BOTTOM (both behind the region), AREA, and the sums over its
+    pixels of 2 x and of y. Returns how many regions there are.
+    """
+    n = 0
+    for y in range(starts.size - 1):
+        for run in range(starts[y], starts[y + 1]):
+            first, end, at = runs[FIRST, run], runs[END, run], root(runs, run)
+            if at == run:
+                numbers[run] = n
+                table[n, LEFT], table[n, TOP], table[n, RIGHT] = first, y, end
+                table[n, AREA] = table[n, TWICE_X] = table[n, SUM_Y] = 0
+                n += 1
+            region = numbers[at]
+            numbers[run] = region
+            table[region, LEFT] = min(table[region, LEFT], first)
+            table[region, RIGHT] = max(table[region, RIGHT], end)
+            table[region, BOTTOM] = y + 1
+            area = end - first
+            table[region, AREA] += area
+            table[region, TWICE_X] += area * (first + end - 1)
+            table[region, SUM_Y] += area * y
+    return n
+
+
+@njit(**OPTIONS)
+def paint(starts, runs, numbers, region, top, left, out):
+    """Set `out`, whose corner is at (top, left) of the picture, to 1 where the region is."""
+    for y in range(out.shape[0]):
+        for run in range(starts[top + y], starts[top + y + 1]):
+            if numbers[run] == region:
+                for x in range(runs[FIRST, run] - left, runs[END, run] - left):
+                    out[y, x] = 1
+
+
+class Blobs(NamedTuple):
+    """The regions of 255 in a mask, joined over corners."""
+
+    starts: NDArray[np.int64]
+    runs: NDArray[np.int32]
+    numbers: NDArray[np.int64]
+    """Of the region of each run."""
+    table: NDArray[np.int64]
+    """(regions, 7), see describe()."""
+
+
+def find_blobs(mask: NDArray[np.uint8]) -> Blobs:
+    """The blobs of a mask, (height, width) uint8."""
+    height, width = mask.shape
+    plane = window.plane(mask)
+    starts, runs, numbers = np.empty(height + 1, np.int64), *room(height, width)[1:]
+    find_runs(plane, plane.view(np.uint64), width, starts, runs[0])
+    join(starts, runs[0], 1)
+    table = np.empty((starts[-1], 7), np.int64)
+    return Blobs(starts, runs[0], numbers, table[: describe(starts, runs[0], numbers, table)])

@@ -29,13 +29,52 @@ def padded(width: int) -> int:
     return -(-width // BLOCK) * BLOCK
 
 
-def room(height: int, width: int, side: int) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """What majority() works in for a window of `side`: columns and blocks."""
-    row = padded(width)
-    largest = side * side
-    kind: Any = np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.int32
-    columns = np.empty((5, row + 2 * side + BLOCK), kind)
-    return columns, np.empty((height + 1, row // BLOCK), np.int32)
+def plane(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask as a plane."""
+    filled_up = np.zeros((mask.shape[0], padded(mask.shape[1])), np.uint8)
+    filled_up[:, : mask.shape[1]] = mask
+    return filled_up
+
+
+class Window:
+    """Looks through a window at pictures of one size, with room for it that is used again.
+
+    Parameters
+    ----------
+    size
+        (height, width) in pixels.
+    side
+        Of the window in pixels, odd; beyond the picture it holds nothing.
+
+    `labels` is the plane to look at, `found` the plane that look() fills; both (height, row).
+    """
+
+    def __init__(self, size: tuple[int, ...], side: int) -> None:
+        height, self.width = size
+        row, self.side, largest = padded(self.width), side, side * side
+        self.labels, self.found = (np.zeros((height, row), np.uint8) for _ in range(2))
+        kind: Any = np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.int32
+        self._columns = np.empty((5, row + 2 * side + BLOCK), kind)
+        self._blocks = np.empty((height + 1, row // BLOCK), np.int32)
+
+    def look(self, share: float, least: int, shade: int = 0) -> None:
+        """Find 255 where more than `share` of the window's labels are at least `least`, else 0.
+
+        With `shade` above 0 it takes the place of 0 where it is among `labels` and more than
+        `share` of the window's labels are not 0.
+        """
+        look(
+            self.labels.reshape(-1),
+            self.labels.view(np.uint64),
+            self.width,
+            self.side,
+            share,
+            least,
+            shade,
+            self._columns,
+            self._blocks,
+            self.found.reshape(-1),
+        )
 
 
 @njit(**STEP)
@@ -80,25 +119,8 @@ def holds(labels, first, last, label):
 
 
 @njit(**OPTIONS)
-def majority(labels, words, width, side, least, shade, columns, blocks, out):
-    """Write 255 where more than half of the window's labels are at least `least`, else 0.
-
-    With `shade` above 0, write it instead of 0 where it stands in `labels` and more than half of
-    the window's labels are not 0.
-
-    Parameters
-    ----------
-    labels, out
-        (height * row,) uint8, planes.
-    words
-        (height, row / 8) uint64, the same labels.
-    width
-        Of the picture in pixels.
-    side
-        Of the window in pixels, odd; beyond the picture it holds nothing.
-    columns, blocks
-        What room() returns.
-    """
+def look(labels, words, width, side, share, least, shade, columns, blocks, out):
+    """See Window.look. Planes are flat; `words` are the same labels, eight a number."""
     height, row = words.shape[0], words.shape[1] * 8
     half = side // 2
     own, either, need, one, two = columns[0], columns[1], columns[2], columns[3], columns[4]
@@ -135,7 +157,7 @@ def majority(labels, words, width, side, least, shade, columns, blocks, out):
             rows = seen
             for x in range(row):
                 inside = min(x + half, width - 1) - max(x - half, 0) + 1
-                need[x] = rows * inside // 2 if x < width else side * side
+                need[x] = np.int64(rows * inside * share) if x < width else side * side
         block = done = 0
         while done < row:
             while block < n_blocks and not near[block]:

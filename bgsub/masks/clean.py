@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import regions, window
+from bgsub.kernels import regions
+from bgsub.kernels.window import Window
 
 Mask = NDArray[np.uint8]
 Shadows = Literal["mark", "drop", "keep"]
@@ -93,41 +94,28 @@ class Cleaner:
             )
         if mask.shape != self._size:
             self._fit(mask.shape)
-        width = mask.shape[1]
-        self._seen[:, :width] = mask
-        kept = self.params.shadows == "keep"
+        view, width = self._window, mask.shape[1]
+        view.labels[:, :width] = mask
+        least = SHADOW if self.params.shadows == "keep" else FOREGROUND
         shade = SHADOW if self.params.shadows == "mark" else BACKGROUND
-        window.majority(
-            self._seen.reshape(-1),
-            self._seen.view(np.uint64),
-            width,
-            self._side,
-            SHADOW if kept else FOREGROUND,
-            shade,
-            self._columns,
-            self._blocks,
-            self._clean.reshape(-1),
-        )
+        view.look(0.5, least, shade)
         regions.tidy(
-            self._clean,
-            self._clean.view(np.uint64),
-            self._seen,
+            view.found,
+            view.found.view(np.uint64),
+            view.labels,
             width,
             shade,
             self.params.min_blob * mask.size,
             self.params.max_hole * mask.size,
-            *self._runs,
+            *self._room,
         )
-        return self._clean[:, :width].copy()
+        return view.found[:, :width].copy()
 
     def _fit(self, size: tuple[int, ...]) -> None:
         """Make room to work in for pictures of `size`."""
-        height, width = self._size = size
-        side = self._side = self.params.majority or side_for(height * width)
-        row = window.padded(width)
-        self._seen, self._clean = (np.zeros((height, row), np.uint8) for _ in range(2))
-        self._columns, self._blocks = window.room(height, width, side)
-        self._runs = regions.room(height, width)
+        self._size = size
+        self._window = Window(size, self.params.majority or side_for(size[0] * size[1]))
+        self._room = regions.room(*size)
 
 
 def side_for(n_pixels: int) -> int:
