@@ -11,11 +11,12 @@ from bgsub.evaluation import find_sequences, score_run
 from bgsub.evaluation.ablation import CLEANING
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
-from bgsub.kernels import regions
+from bgsub.kernels import movers, regions, window
+from bgsub.kernels.window import Window
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
 from bgsub.models.adaptive import has_colour
-from bgsub.models.stabilise import Pose, Stabiliser
+from bgsub.models.stabilise import Pose, Stabiliser, shrink, small_size
 from bgsub.synthetic import scene
 
 SIZE = (40, 60)
@@ -430,7 +431,7 @@ def test_holes_below_their_share_of_the_picture_are_filled(on, off):
 
 
 def flipped_slowly(mask, value, smallest, corners, border):
-    """regions.flip_small by OpenCV's components."""
+    """The mask without small regions of `value`, by OpenCV's components."""
     _, which, stats, _ = cv2.connectedComponentsWithStats(
         (mask == value).astype(np.uint8), connectivity=8 if corners else 4
     )
@@ -442,19 +443,24 @@ def flipped_slowly(mask, value, smallest, corners, border):
     return out
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3), (33, 47)])
+def tidied(mask, smallest, largest):
+    width = mask.shape[1]
+    plane = np.zeros((len(mask), window.padded(width)), np.uint8)
+    plane[:, :width] = mask
+    words, room = plane.view(np.uint64), regions.room(*mask.shape)
+    regions.tidy(plane, words, plane.copy(), width, 0, smallest, largest, *room)
+    return plane[:, :width]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (2, 3), (33, 47), (20, 300)])
 @pytest.mark.parametrize("chance", [0.1, 0.4, 0.6, 0.95])
-@pytest.mark.parametrize(("value", "reach"), [(255, 1), (255, 0), (0, 1), (0, 0)])
-def test_regions_are_opencvs_components(size, chance, value, reach):
+def test_regions_are_opencvs_components(size, chance):
     rng = np.random.default_rng((*size, round(100 * chance)))
     mask = np.where(rng.random(size) < chance, 255, 0).astype(np.uint8)
-    for smallest in (0, 1, 2, 7, 40.5):
-        for border in (False, True):
-            got = mask.copy()
-            regions.flip_small(got, value, smallest, reach, border)
-            np.testing.assert_array_equal(
-                got, flipped_slowly(mask, value, smallest, bool(reach), border)
-            )
+    for smallest, largest in ((0, 0), (2, 0), (7, 0), (40.5, 3), (0, 2), (0, 7), (2, 40.5)):
+        blobs = flipped_slowly(mask, 255, smallest, corners=True, border=False)
+        expected = flipped_slowly(blobs, 0, largest, corners=False, border=True)
+        np.testing.assert_array_equal(tidied(mask, smallest, largest), expected)
 
 
 def test_a_region_that_winds_is_one():
@@ -473,9 +479,47 @@ def test_a_region_that_winds_is_one():
     for shape in (spiral, comb, comb[::-1], spiral.T):
         area = np.count_nonzero(shape)
         for smallest, left in ((area, area), (area + 1, 0)):
-            got = np.ascontiguousarray(shape)
-            regions.flip_small(got, 255, smallest, 0, False)
-            assert np.count_nonzero(got) == left
+            assert np.count_nonzero(tidied(shape, smallest, 0)) == left
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 300), (33, 47)])
+def test_movers_are_opencvs_dilation_of_what_is_no_ghost(size):
+    """Bit 1 near what moves, bit 2 where it was so before, bit 4 on a ghost while it is there."""
+    rng = np.random.default_rng(size)
+    view, moving = Window(size, 7), (rng.random(size) < 0.1).astype(np.uint8) * np.uint8(4)
+    for _ in range(4):
+        mask = rng.choice(np.array([0, 127, 255], np.uint8), size, p=[0.9, 0.05, 0.05])
+        ghosts = (moving & 4) * (mask == 255)
+        wide = cv2.dilate(((mask == 255) & (ghosts == 0)).astype(np.uint8), np.ones((7, 7)))
+        expected = ghosts | (moving & 1) * 2 | wide
+        movers.remember(mask, moving, view.labels)
+        view.look(0.0, 255)
+        movers.add(view.found, moving)
+        np.testing.assert_array_equal(moving, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("size", [(61, 47), (70, 130, 3), (1000, 41, 4)])
+def test_a_small_picture_holds_the_means_of_blocks(size, dtype):
+    rng = np.random.default_rng(size)
+    image = rng.integers(0, 256, size).astype(dtype)
+    small = shrink(image, 30, 0.5)
+    side = round(min(size[:2]) / 30)
+    step = max(1, side // 8)
+    assert small.shape == small_size(size, 30) == (size[0] // side, size[1] // side)
+    for y, x in np.ndindex(small.shape):
+        block = image[y * side : (y + 1) * side : step, x * side : (x + 1) * side]
+        assert small[y, x] == pytest.approx(block.mean() / 2, rel=1e-5)
+
+
+def test_of_a_large_picture_some_rows_of_each_block_speak():
+    """A block of 40 rows is told by every fifth; the mean of noise is still its level."""
+    image = np.random.default_rng(0).normal(100, 10, (1600, 1600)).astype(np.float32)
+    image[:, 800:] += 50
+    small = shrink(image, 40, 1.0)
+    assert small.shape == (40, 40)
+    np.testing.assert_allclose(small[:, :20], 100, atol=3)  # 5 sigma of the mean of 320 numbers
+    np.testing.assert_allclose(small[:, 20:], 150, atol=3)
 
 
 def view(dx=0.0, dy=0.0, gain=1.0, size=(240, 320), mover=0.0, n=0):

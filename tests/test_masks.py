@@ -6,7 +6,7 @@ import pytest
 
 from bgsub.errors import ConfigError, FrameError
 from bgsub.masks import Cleaner, MaskParams, find_blobs
-from bgsub.masks.clean import window
+from bgsub.masks.clean import side_for
 
 OFF = {"min_blob": 0.0, "max_hole": 0.0}
 
@@ -48,6 +48,44 @@ def test_the_majority_is_that_of_the_window_inside_the_picture(side, size):
     mask = random_mask(np.random.default_rng(side), size)
     clean = Cleaner(MaskParams(majority=side, **OFF))(mask)
     np.testing.assert_array_equal(clean, slow_majority(mask, side))
+
+
+def boxes_of(labels, side):
+    """How many pixels of each window are set, and how many there are, by OpenCV's box filter."""
+    kind = {"ksize": (side, side), "normalize": False, "borderType": cv2.BORDER_CONSTANT}
+    return (
+        cv2.boxFilter(ones.astype(np.float64), -1, **kind)
+        for ones in (labels == 255, labels > 0, np.ones_like(labels))
+    )
+
+
+@pytest.mark.parametrize("side", [3, 13, 17, 139, 257])
+@pytest.mark.parametrize("size", [(5, 400), (150, 128), (90, 129), (200, 640)])
+def test_things_far_apart_are_filtered_alike(side, size):
+    """Most of these pictures is empty, and wider than what the filter passes over at once."""
+    rng = np.random.default_rng((side, *size))
+    labels = np.zeros(size, np.uint8)
+    for _ in range(12):
+        y, x = rng.integers(0, size[0]), rng.integers(0, size[1])
+        high, wide = rng.integers(1, 50, 2)
+        part = labels[y : y + high, x : x + wide]
+        part[:] = rng.choice([0, 127, 255], part.shape, p=rng.dirichlet([1, 1, 1]))
+    own, either, whole = boxes_of(labels, side)
+    shade = np.where((labels == 127) & (either > whole // 2), 127, 0)
+    expected = np.where(own > whole // 2, 255, shade)
+    np.testing.assert_array_equal(Cleaner(MaskParams(majority=side, **OFF))(labels), expected)
+
+
+def test_the_shadow_in_a_blob_that_is_too_small_stays():
+    """A thing too small to count, half of it a shadow with more shadow around."""
+    labels = np.zeros((60, 60), np.uint8)
+    labels[20:40, 20:40] = 127
+    labels[28:32, 28:32] = 255
+    labels[30, 30] = 127
+    params = MaskParams(majority=3, min_blob=40 / labels.size)
+    clean = Cleaner(params)(labels)
+    assert clean[30, 30] == 127
+    assert clean[29, 29] == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -105,7 +143,7 @@ def test_one_cleaner_takes_pictures_of_several_sizes():
     ("size", "side"), [((240, 320), 9), ((480, 720), 13), ((1080, 1920), 13), ((1, 1), 9)]
 )
 def test_the_window_grows_with_the_picture(size, side):
-    assert window(size[0] * size[1]) == side
+    assert side_for(size[0] * size[1]) == side
 
 
 @pytest.mark.parametrize(
@@ -132,6 +170,19 @@ def test_blobs_are_told_by_box_area_and_centroid_largest_first():
     assert blobs.areas.tolist() == [21, 6]
     np.testing.assert_allclose(blobs.centroids[1], [4, 2.5])
     assert find_blobs(mask, min_area=7).areas.tolist() == [21]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (60, 300)])
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.7])
+def test_blobs_are_those_of_opencvs_components(size, share):
+    mask = random_mask(np.random.default_rng(size), size, share)
+    mask[::2][mask[::2] == 0] = 127
+    _, _, stats, centers = cv2.connectedComponentsWithStats((mask == 255).astype(np.uint8))
+    order = sorted(range(1, len(stats)), key=lambda n: (-stats[n][4], stats[n][1], stats[n][0]))
+    blobs = find_blobs(mask)
+    assert blobs.boxes.tolist() == stats[order, :4].tolist()
+    assert blobs.areas.tolist() == stats[order, 4].tolist()
+    np.testing.assert_allclose(blobs.centroids, centers[order].astype(np.float32))
 
 
 def test_no_foreground_is_no_blob():

@@ -1,81 +1,222 @@
-"""Connected regions of a mask, by runs: rows are read once, then only the runs are looked at.
+"""Small connected regions of a mask, by runs: rows are read once, then only the runs are looked at.
 
-He, Chao and Suzuki, "A run-based two-scan labeling algorithm", IEEE TIP 17 (2008).
+He, Chao and Suzuki, "A run-based two-scan labeling algorithm", IEEE TIP 17 (2008). The gaps between
+the runs of the foreground are the runs of the background, so the picture is read once for both.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+
+from bgsub.kernels import window
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
+HIGH = np.uint64(0x8080808080808080)  # set in 255, not in 0 and 127
+FIRST, END, PARENT = 0, 1, 2  # of a run: its columns, and another run of its region
+
+
+def room(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """What tidy() works in: starts, runs and areas. Only what is needed of it is ever touched."""
+    most = height * (width // 2 + 1)
+    starts = np.empty((2, height + 1), np.int64)
+    return starts, np.empty((2, 3, most), np.int32), np.empty(most, np.int64)
 
 
 @njit(**OPTIONS)
-def root(parent, run):
+def find_runs(plane, words, width, starts, runs):
+    """Runs of 255 in a plane; those of row y are starts[y] to starts[y + 1]."""
+    height, n_words = words.shape
+    n = 0
+    for y in range(height):
+        starts[y] = n
+        inside = False
+        for word in range(n_words):
+            bits = words[y, word] & HIGH
+            if bits == (HIGH if inside else np.uint64(0)):
+                continue
+            first = word * 8
+            for x in range(first, first + 8):
+                if (plane[y, x] == 255) != inside:
+                    if inside:
+                        runs[END, n] = x
+                        n += 1
+                    else:
+                        runs[FIRST, n] = x
+                    inside = not inside
+        if inside:
+            runs[END, n] = width
+            n += 1
+    starts[height] = n
+
+
+@njit(**OPTIONS)
+def find_gaps(starts, runs, width, gap_starts, gaps):
+    """The runs of what lies between runs."""
+    n = 0
+    for y in range(starts.size - 1):
+        gap_starts[y] = n
+        x = 0
+        for run in range(starts[y], starts[y + 1]):
+            if runs[FIRST, run] > x:
+                gaps[FIRST, n], gaps[END, n] = x, runs[FIRST, run]
+                n += 1
+            x = runs[END, run]
+        if x < width:
+            gaps[FIRST, n], gaps[END, n] = x, width
+            n += 1
+    gap_starts[starts.size - 1] = n
+
+
+@njit(**OPTIONS)
+def root(runs, run):
     """The first run of the region that `run` belongs to; shortens the way for the next search."""
-    while parent[run] != run:
-        parent[run] = parent[parent[run]]
-        run = parent[run]
+    while runs[PARENT, run] != run:
+        runs[PARENT, run] = runs[PARENT, runs[PARENT, run]]
+        run = np.int64(runs[PARENT, run])
     return run
 
 
 @njit(**OPTIONS)
-def flip_small(mask, value, smallest, reach, border):
-    """Turn regions of `value` with fewer than `smallest` pixels into 255 - value, in place.
-
-    Regions join over corners with reach = 1, over edges only with reach = 0. With border set,
-    regions that touch the border stay.
-    """
-    height, width = mask.shape
-    most = height * ((width + 1) // 2)
-    first, end = np.empty(most, np.int32), np.empty(most, np.int32)
-    row_start = np.empty(height + 1, np.int32)
-    n = 0
-    for y in range(height):
-        row_start[y] = n
-        row = mask[y]
-        x = 0
-        while x < width:
-            while x < width and row[x] != value:
-                x += 1
-            if x == width:
-                break
-            first[n] = x
-            while x < width and row[x] == value:
-                x += 1
-            end[n] = x
-            n += 1
-    row_start[height] = n
-
-    parent = np.arange(n).astype(np.int32)
-    for y in range(1, height):
-        above, last_above = row_start[y - 1], row_start[y]
-        for run in range(row_start[y], row_start[y + 1]):
-            while above < last_above and end[above] + reach <= first[run]:
+def join(starts, runs, reach):
+    """Make regions of runs that touch, over corners too with reach = 1."""
+    for run in range(starts[-1]):
+        runs[PARENT, run] = run
+    for y in range(1, starts.size - 1):
+        above, last_above = starts[y - 1], starts[y]
+        for run in range(starts[y], starts[y + 1]):
+            first, end = runs[FIRST, run] - reach, runs[END, run] + reach
+            while above < last_above and runs[END, above] <= first:
                 above += 1
             other = above
-            while other < last_above and first[other] < end[run] + reach:
-                one, two = root(parent, run), root(parent, other)
-                if one < two:
-                    parent[two] = one
-                else:
-                    parent[one] = two
+            while other < last_above and runs[FIRST, other] < end:
+                one, two = root(runs, run), root(runs, other)
+                runs[PARENT, max(one, two)] = min(one, two)
                 other += 1
 
-    area = np.zeros(n, np.int64)
+
+@njit(**OPTIONS)
+def measure(starts, runs, width, border, areas):
+    """Pixels of each region, at its first run; with `border`, endless if it touches the border."""
+    height = starts.size - 1
+    for run in range(starts[height]):
+        areas[run] = 0
     for y in range(height):
-        for run in range(row_start[y], row_start[y + 1]):
-            at = root(parent, run)
-            area[at] += end[run] - first[run]
-            edge = y == 0 or y == height - 1 or first[run] == 0 or end[run] == width
-            if border and edge:
-                area[at] += ENDLESS
-    for y in range(height):
-        for run in range(row_start[y], row_start[y + 1]):
-            if area[root(parent, run)] < smallest:
-                for x in range(first[run], end[run]):
-                    mask[y, x] = 255 - value
+        for run in range(starts[y], starts[y + 1]):
+            first, end, at = runs[FIRST, run], runs[END, run], root(runs, run)
+            areas[at] += end - first
+            if border and (y == 0 or y == height - 1 or first == 0 or end == width):
+                areas[at] += ENDLESS
+
+
+@njit(**OPTIONS)
+def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, areas):
+    """Take small blobs of 255 out of a plane, then fill small holes with it.
+
+    Blobs join over corners, holes do not, and what touches the border is no hole. Where a blob goes
+    `shade` stays if it stands in `labels`.
+
+    Parameters
+    ----------
+    plane, labels
+        (height, row) uint8, planes.
+    words
+        (height, row / 8) uint64, the same plane.
+    width
+        Of the picture in pixels.
+    smallest, largest
+        Blobs and holes of fewer pixels than these.
+    starts, runs, areas
+        What room() returns.
+    """
+    height = plane.shape[0]
+    find_runs(plane, words, width, starts[0], runs[0])
+    for kind in range(2):
+        holes = kind == 1
+        if holes:
+            find_gaps(starts[0], runs[0], width, starts[1], runs[1])
+        begin, table = starts[kind], runs[kind]
+        join(begin, table, 1 - kind)
+        measure(begin, table, width, holes, areas)
+        least = largest if holes else smallest
+        kept = run = 0
+        for y in range(height):
+            last, begin[y] = begin[y + 1], kept
+            while run < last:
+                first, end = table[FIRST, run], table[END, run]
+                if areas[root(table, run)] < least:
+                    for x in range(first, end):
+                        shaded = labels[y, x] == shade
+                        plane[y, x] = 255 if holes else shade if shaded else 0
+                else:
+                    table[FIRST, kept], table[END, kept] = first, end
+                    kept += 1
+                run += 1
+        begin[height] = kept
+
+
+LEFT, TOP, RIGHT, BOTTOM, AREA, TWICE_X, SUM_Y = range(7)
+
+
+@njit(**OPTIONS)
+def describe(starts, runs, numbers, table):
+    """Number the regions in the order of their first runs, and fill their rows of `table`.
+
+    The rows are LEFT, TOP, RIGHT, BOTTOM (both behind the region), AREA, and the sums over its
+    pixels of 2 x and of y. Returns how many regions there are.
+    """
+    n = 0
+    for y in range(starts.size - 1):
+        for run in range(starts[y], starts[y + 1]):
+            first, end, at = runs[FIRST, run], runs[END, run], root(runs, run)
+            if at == run:
+                numbers[run] = n
+                table[n, LEFT], table[n, TOP], table[n, RIGHT] = first, y, end
+                table[n, AREA] = table[n, TWICE_X] = table[n, SUM_Y] = 0
+                n += 1
+            region = numbers[at]
+            numbers[run] = region
+            table[region, LEFT] = min(table[region, LEFT], first)
+            table[region, RIGHT] = max(table[region, RIGHT], end)
+            table[region, BOTTOM] = y + 1
+            area = end - first
+            table[region, AREA] += area
+            table[region, TWICE_X] += area * (first + end - 1)
+            table[region, SUM_Y] += area * y
+    return n
+
+
+@njit(**OPTIONS)
+def paint(starts, runs, numbers, region, top, left, out):
+    """Set `out`, whose corner is at (top, left) of the picture, to 1 where the region is."""
+    for y in range(out.shape[0]):
+        for run in range(starts[top + y], starts[top + y + 1]):
+            if numbers[run] == region:
+                for x in range(runs[FIRST, run] - left, runs[END, run] - left):
+                    out[y, x] = 1
+
+
+class Blobs(NamedTuple):
+    """The regions of 255 in a mask, joined over corners."""
+
+    starts: NDArray[np.int64]
+    runs: NDArray[np.int32]
+    numbers: NDArray[np.int64]
+    """Of the region of each run."""
+    table: NDArray[np.int64]
+    """(regions, 7), see describe()."""
+
+
+def find_blobs(mask: NDArray[np.uint8]) -> Blobs:
+    """The blobs of a mask, (height, width) uint8."""
+    height, width = mask.shape
+    plane = window.plane(mask)
+    starts, runs, numbers = np.empty(height + 1, np.int64), *room(height, width)[1:]
+    find_runs(plane, plane.view(np.uint64), width, starts, runs[0])
+    join(starts, runs[0], 1)
+    table = np.empty((starts[-1], 7), np.int64)
+    return Blobs(starts, runs[0], numbers, table[: describe(starts, runs[0], numbers, table)])

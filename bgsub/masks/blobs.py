@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from bgsub.kernels import regions
 
 
 class Blobs(NamedTuple):
@@ -31,14 +32,14 @@ def find_blobs(mask: NDArray[np.uint8], min_area: int = 1) -> Blobs:
     >>> find_blobs(mask).boxes
     array([[2, 1, 4, 2]], dtype=int32)
     """
-    foreground = (mask == 255).view(np.uint8)
-    _, _, stats, centers = cv2.connectedComponentsWithStats(foreground, connectivity=8)
-    stats, centers = stats[1:], centers[1:]
-    big = stats[:, cv2.CC_STAT_AREA] >= min_area
-    stats, centers = stats[big], centers[big]
-    order = np.lexsort((stats[:, 0], stats[:, 1], -stats[:, cv2.CC_STAT_AREA]))
+    table = regions.find_blobs(mask).table
+    table = table[table[:, regions.AREA] >= min_area]
+    left, top, right, bottom, area, twice_x, sum_y = table.T
+    order = np.lexsort((left, top, -area))
+    boxes = np.stack((left, top, right - left, bottom - top), axis=1)
+    centroids = np.stack((twice_x / (2 * area), sum_y / area), axis=1)
     return Blobs(
-        boxes=stats[order, :4].astype(np.int32),
-        areas=stats[order, cv2.CC_STAT_AREA].astype(np.int32),
-        centroids=centers[order].astype(np.float32),
+        boxes=boxes[order].astype(np.int32),
+        areas=area[order].astype(np.int32),
+        centroids=centroids[order].astype(np.float32),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
 from bgsub.kernels import regions
+from bgsub.kernels.window import Window
 
 Mask = NDArray[np.uint8]
 Shadows = Literal["mark", "drop", "keep"]
@@ -94,67 +94,31 @@ class Cleaner:
             )
         if mask.shape != self._size:
             self._fit(mask.shape)
-        seen = np.ascontiguousarray(mask)
-        if self.params.shadows == "keep":
-            return self._whole(seen > BACKGROUND)
-        clean = self._whole(seen == FOREGROUND)
-        if self.params.shadows == "mark":
-            shade = seen == SHADOW
-            if shade.any():
-                moving = self._majority((seen > BACKGROUND).view(np.uint8))
-                shaded = shade * np.uint8(SHADOW) & moving
-                clean = np.maximum(clean, shaded)  # foreground stays
-        return clean
+        view, width = self._window, mask.shape[1]
+        view.labels[:, :width] = mask
+        least = SHADOW if self.params.shadows == "keep" else FOREGROUND
+        shade = SHADOW if self.params.shadows == "mark" else BACKGROUND
+        view.look(0.5, least, shade)
+        regions.tidy(
+            view.found,
+            view.found.view(np.uint64),
+            view.labels,
+            width,
+            shade,
+            self.params.min_blob * mask.size,
+            self.params.max_hole * mask.size,
+            *self._room,
+        )
+        return view.found[:, :width].copy()
 
     def _fit(self, size: tuple[int, ...]) -> None:
-        """Prepare for pictures of `size`: half of each window's pixels is what must be passed."""
+        """Make room to work in for pictures of `size`."""
         self._size = size
-        side = self.params.majority or window(size[0] * size[1])
-        half = side // 2
-        rows, cols = (
-            np.minimum(at + half, n - 1) - np.maximum(at - half, 0) + 1
-            for n, at in ((n, np.arange(n)) for n in size)
-        )
-        self._side = side
-        self._depth = cv2.CV_8U if side < 16 else cv2.CV_16U if side < 256 else cv2.CV_32S
-        dtype = {cv2.CV_8U: np.uint8, cv2.CV_16U: np.uint16, cv2.CV_32S: np.int32}[self._depth]
-        self._half: NDArray[np.integer] = (np.outer(rows, cols) // 2).astype(dtype)
-
-    def _whole(self, foreground: NDArray[np.bool_]) -> Mask:
-        """Majority, blobs and holes of a binary mask; returns 0 and 255."""
-        clean = self._majority(foreground.view(np.uint8))
-        area = clean.size
-        if self.params.min_blob > 0:
-            drop_blobs(clean, self.params.min_blob * area)
-        if self.params.max_hole > 0:
-            fill_holes(clean, self.params.max_hole * area)
-        return clean
-
-    def _majority(self, ones: Mask) -> Mask:
-        if self._side == 1:
-            return ones * np.uint8(FOREGROUND)
-        # A box sum costs the same for every window; a grey-level median grows with it.
-        count = cv2.boxFilter(
-            ones,
-            self._depth,
-            (self._side, self._side),
-            normalize=False,
-            borderType=cv2.BORDER_CONSTANT,
-        )
-        return np.asarray(cv2.compare(count, self._half, cv2.CMP_GT), np.uint8)
+        self._window = Window(size, self.params.majority or side_for(size[0] * size[1]))
+        self._room = regions.room(*size)
 
 
-def window(n_pixels: int) -> int:
+def side_for(n_pixels: int) -> int:
     """Side of the majority window for pictures of `n_pixels`: 9 at 320x240, at most 13."""
     side = min(round(n_pixels / QVGA) + 8, 13)
     return side + 1 - side % 2
-
-
-def drop_blobs(mask: Mask, smallest: float) -> None:
-    """Make foreground blobs of fewer than `smallest` pixels background, joined over corners."""
-    regions.flip_small(mask, FOREGROUND, smallest, 1, False)
-
-
-def fill_holes(mask: Mask, largest: float) -> None:
-    """Fill holes of fewer than `largest` pixels; the border opens a hole."""
-    regions.flip_small(mask, BACKGROUND, largest, 0, True)

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import glance, online, shade, threads
+from bgsub.kernels import glance, movers, online, shade, threads
 from bgsub.kernels.lanes import LANES
+from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
 from bgsub.models.modes import Modes, check
@@ -23,9 +24,8 @@ from bgsub.models.presets import preset
 from bgsub.models.stabilise import Pose, Stabiliser, shrink
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
-GHOST = 4  # beside the bits of the last two frames' movers
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
-NEAR = np.ones((7, 7), np.uint8)  # around a moving thing, labels change for its sake
+NEAR = 7  # pixels, side of the square around a moving thing in which labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
 SAMPLES = 48, 32  # columns and rows of pixels that are looked at for colour
@@ -164,6 +164,7 @@ class AdaptiveMixture:
         self._seconds = 0.0
         self._clock: float | None = None
         self._moving = np.empty((0, 0), np.uint8)
+        self._vicinity: Window | None = None
         self._upset = 0.0
         self._adrift = False
         self._memory = self.params.history
@@ -248,29 +249,28 @@ class AdaptiveMixture:
             (height, width) uint8 labels.
         """
         if self._fresh and self._variant(False, True).feedback:
-            checks.region("mask", mask, self._size)
+            checks.labels(mask, self._size)
             if self._pose.moved:
                 mask = self._pose.still(mask, cv2.INTER_NEAREST)
-            moving = mask == 255
-            before = self._moving & 1
-            past = before + before
-            if self.params.ghost_edges:
-                ghosts = self._ghosts(mask)
-                moving = moving & (ghosts == 0)
-                past = past | ghosts
-            wide = np.asarray(cv2.dilate(moving.view(np.uint8), NEAR), np.uint8)
-            self._moving = past | wide
+            if self._vicinity is None:
+                self._vicinity = Window(self._size, NEAR)
+            labels, near = self._vicinity.labels, self._vicinity.found
+            if self.params.ghost_edges and self._look and self._image is not None:
+                self._moving &= ~np.uint8(movers.GHOST)
+                self._moving |= self._ghosts(mask) * np.uint8(movers.GHOST)
+            movers.remember(np.ascontiguousarray(mask), self._moving, labels)
+            self._vicinity.look(0.0, 255)
+            movers.add(near, self._moving)
             self._told = True
 
     def _ghosts(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """GHOST where the last look found a ghost that is still there; at times a new look."""
-        if self._look and self._image is not None:
-            shown = self._image.reshape(self._shape)
-            found = find_ghosts(
-                mask, self._luma(shown), self._luma(self.background()), self.params.ghost_edges
-            )
-            return found * np.uint8(GHOST)
-        return np.where(mask == 255, self._moving & GHOST, np.uint8(0))
+        """1 where there is a ghost, else 0."""
+        shown, learnt = self.view(), self.background()
+
+        def lumas(rows: slice, columns: slice) -> tuple[NDArray[Any], NDArray[Any]]:
+            return self._luma(shown[rows, columns]), self._luma(learnt[rows, columns])
+
+        return find_ghosts(mask, lumas, self.params.ghost_edges)
 
     def _luma(self, image: NDArray[Any]) -> NDArray[np.uint8]:
         """(height, width) uint8 luma of an image of the model's kind."""
@@ -446,7 +446,7 @@ class AdaptiveMixture:
         return self._state.nbytes
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_image": None, "_shadows": NO_SHADOWS}
+        return {**self.__dict__, "_image": None, "_shadows": NO_SHADOWS, "_vicinity": None}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
@@ -513,7 +513,7 @@ class AdaptiveMixture:
         labels, state = mask.reshape(-1), self._state
         moving = self._moving.reshape(-1)
         if self.params.ghost_edges:
-            moving = moving & ~np.uint8(GHOST)
+            moving = moving & ~np.uint8(movers.GHOST)
         rates = self._rates(rate, time, coloured)
 
         def work(first: int, last: int) -> None:

@@ -53,6 +53,14 @@ def region(name: str, mask: NDArray[Any], size: tuple[int, ...]) -> NDArray[np.b
     return where.astype(np.bool_)
 
 
+def labels(mask: NDArray[np.uint8], size: tuple[int, ...]) -> None:
+    """Raises FrameError for what is no mask of the frames' size."""
+    if mask.shape != size or mask.dtype != np.uint8:
+        raise FrameError(
+            f"expected a mask of uint8 {size} like the frames, got {mask.dtype} {mask.shape}"
+        )
+
+
 def _new_shape(picture: NDArray[Any]) -> None:
     channels = picture.shape[2] if picture.ndim == 3 else 1
     if picture.ndim not in (2, 3) or not 1 <= channels <= 4 or picture.size == 0:

@@ -8,18 +8,23 @@ Sikora, AVSS 2011; Wang et al., FTSG, CVPR workshops 2014).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgsub.kernels import regions
+
 RIM = np.ones((5, 5), np.uint8)  # the outline is looked at this many pixels wide
 LEAST = 4.0  # grey levels a pixel by which the background's edges must be ahead: more than noise
 
 
 def find_ghosts(
-    mask: NDArray[np.uint8], picture: NDArray[Any], background: NDArray[Any], ratio: float
+    mask: NDArray[np.uint8],
+    lumas: Callable[[slice, slice], tuple[NDArray[Any], NDArray[Any]]],
+    ratio: float,
 ) -> NDArray[np.uint8]:
     """Where the mask's blobs are ghosts.
 
@@ -27,8 +32,8 @@ def find_ghosts(
     ----------
     mask
         (height, width) uint8, 255 where there is foreground.
-    picture, background
-        (height, width) uint8 luma.
+    lumas
+        Gives uint8 luma of these rows and columns of the picture, and of the background.
     ratio
         The background's edges along the outline of a ghost are this many times the picture's.
 
@@ -38,15 +43,15 @@ def find_ghosts(
         (height, width) uint8, 1 in every blob that is a ghost.
     """
     ghosts = np.zeros_like(mask)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask == 255).view(np.uint8))
+    starts, runs, numbers, table = regions.find_blobs(mask)
     height, width = mask.shape
-    for n in range(1, count):
-        x, y, wide, high = stats[n, :4].tolist()
-        rows = slice(max(y - 3, 0), min(y + high + 3, height))
-        columns = slice(max(x - 3, 0), min(x + wide + 3, width))
-        blob = (labels[rows, columns] == n).view(np.uint8)
+    for n, (left, top, right, bottom, *_) in enumerate(table.tolist()):
+        rows = slice(max(top - 3, 0), min(bottom + 3, height))
+        columns = slice(max(left - 3, 0), min(right + 3, width))
+        blob = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+        regions.paint(starts, runs, numbers, n, rows.start, columns.start, blob)
         rim = np.asarray(cv2.subtract(cv2.dilate(blob, RIM), cv2.erode(blob, RIM)), np.uint8)
-        now, then = (_edges(image[rows, columns], rim) for image in (picture, background))
+        now, then = (_edges(image, rim) for image in lumas(rows, columns))
         if then > ratio * now and then > now + LEAST:
             ghosts[rows, columns] |= blob
     return ghosts

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgsub.kernels.means import block_means
+
 Small = NDArray[np.float32]
 
 BLOCKS = 6  # along the short side of the picture; they vote
@@ -99,8 +101,8 @@ class Stabiliser:
             return Pose(), small
         dx, dy = self._shift(small)
         aligned = small if dx == 0 and dy == 0 else Pose(dx, dy).still(small)
-        right, down = image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]
-        return Pose(dx * right, dy * down, self._gain(aligned)), aligned
+        side = block_side(image.shape, self.rows)
+        return Pose(dx * side, dy * side, self._gain(aligned)), aligned
 
     def learn(self, small: Small, rate: float) -> None:
         """Draw the reference toward a small picture that pose() returned."""
@@ -135,18 +137,21 @@ class Stabiliser:
         return gain if followed else 1.0
 
 
+def block_side(shape: tuple[int, ...], rows: int) -> int:
+    """Pixels of an image of `shape` that make one of the small picture."""
+    return max(1, round(min(shape[:2]) / rows))
+
+
 def small_size(shape: tuple[int, ...], rows: int) -> tuple[int, int]:
     """(height, width) of the small picture of an image of `shape`."""
-    factor = max(1, round(min(shape[:2]) / rows))
-    return max(1, shape[0] // factor), max(1, shape[1] // factor)
+    side = block_side(shape, rows)
+    return shape[0] // side, shape[1] // side
 
 
 def shrink(image: NDArray[Any], rows: int, scale: float) -> Small:
-    """The small luma of an image, 0..255."""
-    size = small_size(image.shape, rows)[::-1]
-    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
-    luma = small if small.ndim == 2 else small.mean(2)
-    return luma * np.float32(scale)
+    """The small luma of an image, 0..255: the mean of its channels in each block."""
+    means = block_means(np.ascontiguousarray(image), block_side(image.shape, rows))
+    return means * np.float32(scale)
 
 
 def detail(small: Small) -> Small:

@@ -1,0 +1,182 @@
+"""Look at the labels in a square window around every pixel, where there are any.
+
+Each column keeps the count of its set pixels among the window's rows, which slide down the picture.
+Along a row, two windows of n pixels make one of 2n, so a window of any side takes few additions,
+each of them for many pixels at once. Most of a mask is empty: blocks of a row with no label in
+reach are passed over.
+
+A plane is a picture whose rows are filled up with 0 to whole blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from bgsub.kernels.lanes import LANES, anywhere, filled, load, select, store
+
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+STEP: dict[str, Any] = {**OPTIONS, "forceinline": True}
+BLOCK = 128  # pixels of a row that are looked at together
+WORDS = BLOCK // 8
+
+
+def padded(width: int) -> int:
+    """Pixels in a row of a plane."""
+    return -(-width // BLOCK) * BLOCK
+
+
+def plane(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A mask as a plane."""
+    filled_up = np.zeros((mask.shape[0], padded(mask.shape[1])), np.uint8)
+    filled_up[:, : mask.shape[1]] = mask
+    return filled_up
+
+
+class Window:
+    """Looks through a window at pictures of one size, with room for it that is used again.
+
+    Parameters
+    ----------
+    size
+        (height, width) in pixels.
+    side
+        Of the window in pixels, odd; beyond the picture it holds nothing.
+
+    `labels` is the plane to look at, `found` the plane that look() fills; both (height, row).
+    """
+
+    def __init__(self, size: tuple[int, ...], side: int) -> None:
+        height, self.width = size
+        row, self.side, largest = padded(self.width), side, side * side
+        self.labels, self.found = (np.zeros((height, row), np.uint8) for _ in range(2))
+        kind: Any = np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.int32
+        self._columns = np.empty((5, row + 2 * side + BLOCK), kind)
+        self._blocks = np.empty((height + 1, row // BLOCK), np.int32)
+
+    def look(self, share: float, least: int, shade: int = 0) -> None:
+        """Find 255 where more than `share` of the window's labels are at least `least`, else 0.
+
+        With `shade` above 0 it takes the place of 0 where it is among `labels` and more than
+        `share` of the window's labels are not 0.
+        """
+        look(
+            self.labels.reshape(-1),
+            self.labels.view(np.uint64),
+            self.width,
+            self.side,
+            share,
+            least,
+            shade,
+            self._columns,
+            self._blocks,
+            self.found.reshape(-1),
+        )
+
+
+@njit(**STEP)
+def count(columns, at, labels, first, least, step):
+    """Add `step` to the columns from `at` on where the block's labels are at least `least`."""
+    for x in range(0, BLOCK, LANES):
+        before = load(columns, at + x)
+        set_here = load(labels, first + x) >= least
+        store(columns, at + x, before + select(set_here, filled(step, before), filled(0, before)))
+
+
+@njit(**STEP)
+def add_up(columns, side, first, last, one, other):
+    """Sums of `side` columns from each of first..last-1 on, in the array that is returned."""
+    sums, width, bit = columns, 1, 1
+    while bit * 2 <= side:
+        bit *= 2
+    while bit > 1:
+        bit //= 2
+        end = last + side - 2 * width
+        if side & bit:
+            for x in range(first, end, LANES):
+                pair = load(sums, x) + load(sums, x + width)
+                store(one, x, pair + load(columns, x + 2 * width))
+            width = 2 * width + 1
+        else:
+            for x in range(first, end, LANES):
+                store(one, x, load(sums, x) + load(sums, x + width))
+            width = 2 * width
+        sums = one
+        one, other = other, one
+    return sums
+
+
+@njit(**STEP)
+def holds(labels, first, last, label):
+    """Whether `label` is among labels[first:last]."""
+    found = load(labels, first) == label
+    for x in range(first + LANES, last, LANES):
+        found = found | (load(labels, x) == label)
+    return anywhere(found)
+
+
+@njit(**OPTIONS)
+def look(labels, words, width, side, share, least, shade, columns, blocks, out):
+    """See Window.look. Planes are flat; `words` are the same labels, eight a number."""
+    height, row = words.shape[0], words.shape[1] * 8
+    half = side // 2
+    own, either, need, one, two = columns[0], columns[1], columns[2], columns[3], columns[4]
+    for n in range(columns.size):
+        columns.flat[n] = 0
+    for n in range(blocks.size):
+        blocks.flat[n] = 0
+    near, n_blocks = blocks[height], blocks.shape[1]
+    nothing = filled(0, load(labels, 0))
+    least, any_label = np.uint8(least), np.uint8(1)
+    rows = 0
+    for y in range(height + half):
+        if y < height:
+            for block in range(n_blocks):
+                bits = words[y, block * WORDS]
+                for n in range(1, WORDS):
+                    bits |= words[y, block * WORDS + n]
+                blocks[y, block] = bits != 0
+        for step in (1, -1):  # a row comes, and one goes
+            line = y if step == 1 else y - side
+            if 0 <= line < height:
+                for block in range(n_blocks):
+                    if blocks[line, block]:
+                        near[block] += step
+                        at, first = half + block * BLOCK, line * row + block * BLOCK
+                        count(own, at, labels, first, least, step)
+                        if shade:
+                            count(either, at, labels, first, any_label, step)
+        if y < half:
+            continue
+        start = (y - half) * row
+        seen = min(y, height - 1) - max(y - side + 1, 0) + 1
+        if seen != rows:
+            rows = seen
+            for x in range(row):
+                inside = min(x + half, width - 1) - max(x - half, 0) + 1
+                need[x] = np.int64(rows * inside * share) if x < width else side * side
+        block = done = 0
+        while done < row:
+            while block < n_blocks and not near[block]:
+                block += 1
+            first = max((block * BLOCK - half) // LANES * LANES, done) if block < n_blocks else row
+            for x in range(done, first, LANES):
+                store(out, start + x, nothing)
+            if first == row:
+                break
+            while block < n_blocks and near[block]:
+                block += 1
+            done = min((block * BLOCK + half + LANES - 1) // LANES * LANES, row)
+            sums = add_up(own, side, first, done, one, two)
+            for x in range(first, done, LANES):
+                more = load(sums, x) > load(need, x)
+                store(out, start + x, select(more, filled(255, nothing), nothing))
+            if shade and holds(labels, start + first, start + done, shade):
+                sums = add_up(either, side, first, done, one, two)
+                for x in range(first, done, LANES):
+                    mine, now = load(labels, start + x), load(out, start + x)
+                    here = (mine == shade) & (load(sums, x) > load(need, x)) & (now == 0)
+                    store(out, start + x, select(here, mine, now))
