@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import source, threads
+from bgsub.kernels import hints, source, threads
 from bgsub.kernels.em import BLOCK, CHUNK, DOUBLE, SINGLE, TILE, Rows
 from bgsub.kernels.template import expand
 
@@ -39,10 +39,12 @@ class Variant(NamedTuple):
 
 
 HEADER = '''
-"""Written by bgsub.kernels.kmeans for {variant}."""
+"""Written by bgsub.kernels.kmeans for {variant}, hints {hints}."""
 import math
 import numpy as np
 from numba import njit, types
+
+from bgsub.kernels.hints import wide_vectors
 
 REAL = np.{real}
 ZERO, ONE, TWO, THREE = REAL(0), REAL(1), REAL(2), REAL(3)
@@ -66,6 +68,7 @@ ROUNDED = np.float32(1 - 2.0**-22)
 STEPS = """
 @njit(**STEP)
 def nearest_of_four(k, x, centers, half, score, found):
+    wide_vectors()
     %k h#k = half[k + #k]
     first = REAL(k)
 %if features
@@ -101,6 +104,7 @@ def nearest_of_four(k, x, centers, half, score, found):
 
 @njit(**STEP)
 def used_up(start, labels, until, reach, pick, size):
+    wide_vectors()
     for n in range(labels.size):
         pick[np.uintp(size)] = start + n
         size += not until[n] > reach[np.uint32(labels[n] + 1)]
@@ -109,6 +113,7 @@ def used_up(start, labels, until, reach, pick, size):
 
 @njit(**STEP)
 def gather(rows, size, center, pick, x):
+    wide_vectors()
 %if features
     %c m#c = center[#c]
     %c x#c = x[#c]
@@ -125,6 +130,7 @@ def gather(rows, size, center, pick, x):
 
 @njit(**STEP)
 def bound(x, found, square, walked, near, ahead):
+    wide_vectors()
     squared(x, square)
     for n in range(LANES):
         close = np.float32(max(TWO * found[BEST + n] + square[n], ZERO))
@@ -138,6 +144,7 @@ def bound(x, found, square, walked, near, ahead):
 
 @njit(**STEP)
 def squared_distances(k, x, centers, away):
+    wide_vectors()
 %if features
     %c m#c = centers[k, #c]
     for n in range(LANES):
@@ -156,6 +163,7 @@ def squared_distances(k, x, centers, away):
 
 @njit(**STEP)
 def left_by_four(k, x, candidates, nearest, share, away, left):
+    wide_vectors()
 %if features
     %kc m#k_#c = candidates[k + #k, #c]
     %k t#k = ZERO
@@ -175,6 +183,7 @@ def left_by_four(k, x, candidates, nearest, share, away, left):
 
 @njit(**STEP)
 def summed(values, size, weight):
+    wide_vectors()
     total = ZERO
     if weight.size:
         for n in range(weight.size):
@@ -187,6 +196,7 @@ def summed(values, size, weight):
 
 @njit(**STEP)
 def squared(x, square):
+    wide_vectors()
     for n in range(LANES):
         square[n] = ZERO
     for i in range(x.shape[0]):
@@ -206,6 +216,7 @@ def assign(
     rows, weights, center, centers, half, walked, reach, chunk, begin, end,
     labels, until, moved, masses, firsts
 ):
+    wide_vectors()
     count, width = centers.shape
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
@@ -274,6 +285,7 @@ def assign(
     cache=True, **OPTIONS
 )
 def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
+    wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((centers.shape[1], LANES), REAL)
@@ -309,6 +321,7 @@ def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
     cache=True, **OPTIONS
 )
 def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
+    wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
@@ -339,6 +352,7 @@ def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
     cache=True, **OPTIONS
 )
 def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest, potentials):
+    wide_vectors()
     width = candidates.shape[1]
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
@@ -378,7 +392,9 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
 def text(variant: Variant) -> str:
     """Source of the kernels for `variant`."""
     real = (SINGLE if variant.single else DOUBLE)["real"]
-    header = HEADER.format(variant=variant, real=real, features=variant.features)
+    header = HEADER.format(
+        variant=variant, hints=hints.VERSION, real=real, features=variant.features
+    )
     written_out = variant.features or TILE
     body = "\n\n".join(expand(part, variant._asdict(), 4, written_out) for part in (BLOCK, STEPS))
     return header.lstrip("\n") + "\n\n" + body
