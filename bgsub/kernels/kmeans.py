@@ -475,13 +475,16 @@ class _Cut(NamedTuple):
         return cls(kernels, width, chunks, -(-samples // chunks))
 
     def padded(self, rows: Rows, array: NDArray[Any]) -> NDArray[Any]:
-        pad = [(0, 0)] * (array.ndim - 1) + [(0, self.width - array.shape[-1])]
-        return np.ascontiguousarray(np.pad(array, pad), rows.values.dtype)
+        padded = np.zeros((*array.shape[:-1], self.width), rows.values.dtype)
+        padded[..., : array.shape[-1]] = array
+        return padded
 
 
 def _by_four(points: NDArray[Any]) -> NDArray[Any]:
     """With points at the data's centre behind, to a multiple of four."""
-    return np.pad(points, ((0, -len(points) % 4), (0, 0)))
+    padded = np.zeros((-(-len(points) // 4) * 4, points.shape[1]), points.dtype)
+    padded[: len(points)] = points
+    return padded
 
 
 def unassigned(rows: Rows, clusters: int, radius: float = np.inf) -> Assignment:
