@@ -315,18 +315,18 @@ def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
 
 @njit(
     types.void(
-        ROWS, VECTOR, types.int64, types.int64, types.int64, types.int64,
+        ROWS, WEIGHTS, VECTOR, types.int64, types.int64, types.int64, types.int64,
         types.Array(types.float64, 2, "C"), SUMS, SUMS,
     ),
     cache=True, **OPTIONS
 )
-def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
+def spread(rows, weights, center, width, chunk, begin, end, sums, squares, farthest):
     wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
-    square, most, none = np.zeros(LANES, REAL), np.zeros(LANES, REAL), np.zeros(0, REAL)
+    square, most = np.zeros(LANES, REAL), np.zeros(LANES, REAL)
     for part in range(begin, end):
         stop = min((part + 1) * chunk, rows.shape[0])
         most[:] = ZERO
@@ -336,9 +336,10 @@ def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
                 flat[start * features : (start + size) * features], size, features, center, x, seen
             )
             squared(x, square)
+            weight = weights[start : start + size]
             for i in range(width):
-                sums[part, i] += summed(x[i], LANES, none)
-            squares[part] += summed(square, LANES, none)
+                sums[part, i] += summed(x[i], size, weight)
+            squares[part] += summed(square, size, weight)
             for n in range(LANES):
                 most[n] = max(most[n], square[n])
         farthest[part] = most.max()
@@ -563,7 +564,7 @@ class Spread(NamedTuple):
     """How far samples lie apart."""
 
     variance: float
-    """Averaged over the features, without weights."""
+    """Averaged over the features."""
     radius: float
     """Distance of the farthest sample from the data's centre."""
 
@@ -577,13 +578,23 @@ def spread(rows: Rows, workers: int) -> Spread:
 
     def work(first: int, last: int) -> None:
         cut.kernels.spread(
-            rows.values, center, cut.width, cut.chunk, first, last, sums, squares, farthest
+            rows.values,
+            rows.weights,
+            center,
+            cut.width,
+            cut.chunk,
+            first,
+            last,
+            sums,
+            squares,
+            farthest,
         )
 
     threads.split(work, cut.chunks, workers)
     samples, features = rows.values.shape
-    means = sums.sum(0) / samples
-    variance = (squares.sum() / samples - (means**2).sum()) / features
+    mass = rows.weights.sum(dtype=float) if rows.weights.size else samples
+    means = sums.sum(0) / mass
+    variance = (squares.sum() / mass - (means**2).sum()) / features
     return Spread(float(variance), float(np.sqrt(farthest.max())))
 
 

@@ -73,6 +73,16 @@ def _drawn(
     return np.array(found, np.intp)
 
 
+def scattered(rows: Rows, count: int, rng: np.random.RandomState) -> NDArray[np.intp]:
+    """Indices of `count` samples drawn by weight, none twice."""
+    share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None
+    if share is not None and np.count_nonzero(share) < count:
+        raise DataError(
+            f"{count} samples are to be drawn, but only {np.count_nonzero(share)} have a weight"
+        )
+    return np.asarray(rng.choice(len(rows.values), size=count, replace=False, p=share), np.intp)
+
+
 def plus_plus(
     rows: Rows, clusters: int, rng: np.random.RandomState, threads: int | None = None
 ) -> NDArray[np.intp]:
@@ -348,6 +358,4 @@ class KMeans(Estimator):
             return np.asarray(centers - rows.center.astype(float))
         if self.init == "k-means++":
             return _points(rows, plus_plus(rows, self.n_clusters, rng, self.threads))
-        share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None
-        picked = rng.choice(len(rows.values), size=self.n_clusters, replace=False, p=share)
-        return _points(rows, picked)
+        return _points(rows, scattered(rows, self.n_clusters, rng))
