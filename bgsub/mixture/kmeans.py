@@ -13,7 +13,7 @@ from bgsub.kernels import kmeans as kernel
 from bgsub.kernels.em import Rows
 from bgsub.kernels.kmeans import Spread
 from bgsub.mixture import compat, samples
-from bgsub.mixture.estimator import Estimator, _warn, check_number, generator
+from bgsub.mixture.estimator import Estimator, check_number, generator
 
 Array = NDArray[np.float64]
 
@@ -282,7 +282,7 @@ class KMeans(Estimator):
         self.labels_, self.inertia_, self.n_iter_ = best.labels, best.inertia, best.rounds
         found = _distinct(self.labels_, self.n_clusters)
         if found < self.n_clusters:
-            _warn(
+            compat.warn(
                 f"Number of distinct clusters ({found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 compat.convergence_warning(),
@@ -337,7 +337,8 @@ class KMeans(Estimator):
         check_number(self, "tol", least=0)
         if self.n_init != "auto":
             check_number(self, "n_init", whole=True, least=1)
-        if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
+        named = isinstance(self.init, str) and self.init in ("k-means++", "random")
+        if callable(self.init) or (isinstance(self.init, str) and not named):
             raise ConfigError(
                 f"init must be 'k-means++', 'random' or an array of centres, got {self.init!r}"
             )
