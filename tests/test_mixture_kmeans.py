@@ -50,6 +50,12 @@ def test_whole_weights_equal_repeated_rows(seed):
     assert_allclose(weighted.inertia_, repeated.inertia_, rtol=1e-10)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_squares_out_of_range_are_refused(scale):
+    with pytest.raises(DataError, match="squared distances leave the range of float64"):
+        KMeans(2).fit(blobs(60, 2, 2)[0] * scale)
+
+
 @pytest.mark.parametrize("draw", ["random", "k-means++"])
 def test_samples_without_weight_are_never_drawn(draw):
     x = np.arange(40.0)[:, None]
@@ -182,6 +188,8 @@ def test_what_it_refuses():
         KMeans(5).fit(x)
     with pytest.raises(ConfigError, match="init must be"):
         KMeans(2, init="luck").fit(x)
+    with pytest.raises(ConfigError, match="array of centres"):
+        KMeans(2, init=lambda x, n, rng: x[:n]).fit(x)
     with pytest.raises(ConfigError, match=r"shape \(2, 2\)"):
         KMeans(2, init=[[0.0]]).fit(x)
     with pytest.raises(DataError, match="NaN"):

@@ -593,8 +593,9 @@ def spread(rows: Rows, workers: int) -> Spread:
     threads.split(work, cut.chunks, workers)
     samples, features = rows.values.shape
     mass = rows.weights.sum(dtype=float) if rows.weights.size else samples
-    means = sums.sum(0) / mass
-    variance = (squares.sum() / mass - (means**2).sum()) / features
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite where squares are
+        means = sums.sum(0) / mass
+        variance = (squares.sum() / mass - (means**2).sum()) / features
     return Spread(float(variance), float(np.sqrt(farthest.max())))
 
 

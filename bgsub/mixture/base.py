@@ -33,7 +33,8 @@ class ClusterSizes(NamedTuple):
     """Sum of its responsibilities: what the samples say, where `weights_` are what the model
     says. They differ on other data than those fitted, and under a prior."""
     effective: Array
-    """(sum r)^2 / sum r^2, Kish's effective size: below `mass` where many share a sample."""
+    """(sum r)^2 / sum r^2, Kish's effective size: how many samples take part. It is `mass` where
+    each sample has one component, and more where components share their samples."""
     assigned: NDArray[np.int64]
     """Samples whose most responsible component it is."""
 

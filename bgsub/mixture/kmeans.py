@@ -266,6 +266,12 @@ class KMeans(Estimator):
         rows = _rows(values, weights)
         rng = generator(self.random_state)
         spread = kernel.spread(rows, passes.worth_waking(rows, 1, self.threads))
+        vanished = spread.variance == 0 and bool((values != values[0]).any())
+        if vanished or not np.isfinite(spread.variance):
+            raise DataError(
+                f"X reaches from {values.min():g} to {values.max():g}: squared distances leave the "
+                f"range of {values.dtype}. Scale the samples."
+            )
         runs = (
             lloyd(
                 rows,

@@ -98,8 +98,8 @@ def _refuse_infinity(array: NDArray[Any], missing: bool, name: str) -> None:
             )
         if not missing and np.isnan(block).any():
             raise DataError(
-                f"Input {name} contains NaN: drop or impute such samples, or use "
-                "covariance_type='diag' or 'spherical', which leave missing values out."
+                f"Input {name} contains NaN: drop or impute such samples. Mixtures with "
+                "covariance_type='diag' or 'spherical' leave missing values out."
             )
 
 
