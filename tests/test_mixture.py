@@ -351,6 +351,67 @@ def test_blocks_may_come_from_a_function_but_not_from_a_spent_iterator():
         mixture.fit_blocks(block for block in [x])
 
 
+def test_empty_blocks_are_passed_over():
+    x, means, _ = blobs(600, 2, 3)
+    fits = [
+        GaussianMixture(3, **start(means, "full")).fit_blocks(blocks)
+        for blocks in ([x[:300], x[300:]], [x[:0], x[:300], x[:0], x[300:]])
+    ]
+
+    assert_array_equal(fits[0].means_, fits[1].means_)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([], "no samples at all"),
+        ([np.empty((0, 2))], "no samples at all"),
+        ([np.ones((9, 2)), np.ones((9, 3))], "block 1 has 3 features, those before have 2"),
+        ([np.ones((9, 2)), np.full((1, 2), np.nan)], "contains NaN"),
+    ],
+)
+def test_blocks_that_cannot_be_read_say_why(blocks, message):
+    with pytest.raises(DataError, match=message):
+        GaussianMixture(2).fit_blocks(blocks)
+
+
+def test_a_function_that_gives_its_blocks_once_is_found_out():
+    spent = iter([np.ones((9, 2))])
+    with pytest.raises(DataError, match="new iterator at each call"):
+        GaussianMixture(2).fit_blocks(lambda: spent)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-9, 1e300])
+@pytest.mark.parametrize("form", FORMS)
+def test_the_size_of_all_weights_changes_nothing(form, size):
+    x, _, _ = blobs(300, 2, 3)
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(x))
+    given = {"covariance_type": form, "random_state": 0}
+    plain = GaussianMixture(3, **given).fit(x, sample_weight=weights)
+    scaled = GaussianMixture(3, **given).fit(x, sample_weight=weights * size)
+
+    assert scaled.n_iter_ == plain.n_iter_
+    assert_allclose(scaled.weights_, plain.weights_, rtol=1e-12)
+    assert_allclose(scaled.covariances_, plain.covariances_, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.zeros(20), "not all zero"),
+        (-np.ones(20), "not be negative"),
+        (np.full(20, np.nan), "NaN or infinity"),
+        (np.ones(3), r"shape == \(3,\), expected \(20,\)"),
+        (["much"] * 20, "must hold numbers"),
+        (np.full(20, 1e-60), "leaves the range of float32"),
+    ],
+)
+def test_weights_that_weigh_nothing_are_refused(weights, message):
+    x = blobs(20, 2, 2)[0].astype(np.float32)
+    with pytest.raises(DataError, match=message):
+        GaussianMixture(2).fit(x, sample_weight=weights)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_learning_from_a_stream_comes_near_the_batch_fit(form):
     x, means, _ = blobs(12_000, 2, 3)
@@ -376,6 +437,27 @@ def test_a_stream_follows_what_changes():
     assert_allclose(mixture.means_, 5, atol=1)
 
 
+def test_a_fit_begins_a_new_stream():
+    first, second = blobs(500, 2, 3)[0], blobs(500, 2, 3, seed=1)[0]
+    fresh = GaussianMixture(3, random_state=0).fit(first).partial_fit(second)
+    used = GaussianMixture(3, random_state=0)
+    for _ in range(5):
+        used.partial_fit(second)
+    used.fit(first).partial_fit(second)
+
+    assert_array_equal(used.means_, fresh.means_)
+
+
+def test_a_stream_may_begin_again_after_a_batch_that_was_too_small():
+    x = blobs(300, 2, 3)[0]
+    mixture = GaussianMixture(3, random_state=0)
+    with pytest.raises(DataError, match="n_samples = 2"):
+        mixture.partial_fit(x[:2])
+    mixture.partial_fit(x)
+
+    assert_array_equal(mixture.means_, GaussianMixture(3, random_state=0).fit(x).means_)
+
+
 def test_marginal_and_condition_follow_from_the_joint_density():
     x, means, _ = blobs(600, 2, 3)
     mixture = GaussianMixture(3, **start(means, "full")).fit(x)
@@ -398,6 +480,7 @@ def test_condition_says_what_it_cannot_take():
         ([0, 0], [1, 2], "twice"),
         ([0], [1, 2], "1 finite numbers"),
         ([0.5], [1], "indices"),
+        ([0], [1e200], "none explains them"),
     ):
         with pytest.raises((ConfigError, DataError), match=message):
             mixture.condition(features, values)
@@ -439,7 +522,7 @@ def test_anomalies_are_beyond_the_quantile_of_the_training_data():
     assert mixture.is_anomaly([[100.0, 100.0]]).all()
     assert_allclose(mixture.anomaly_score(x), -mixture.score_samples(x))
     with pytest.raises(ConfigError, match="calibrate_anomaly"):
-        GaussianMixture(1).fit(x).is_anomaly(x)
+        mixture.fit(x * 100).is_anomaly(x)  # the threshold was that of the last fit
 
 
 def test_a_whitened_start_finds_what_stretching_hides():
@@ -464,6 +547,32 @@ def test_a_callback_sees_every_iteration():
     assert [s.lower_bound for s in seen] == mixture.lower_bounds_
     assert [s.iteration for s in seen] == list(range(1, mixture.n_iter_ + 1))
     assert seen[-1].change < mixture.tol
+
+
+def test_a_callback_ends_the_fit_with_what_was_reached():
+    x, means, _ = blobs(300, 2, 3)
+
+    def third(progress):
+        if progress.iteration == 3:
+            raise StopIteration
+
+    given = {"tol": 0, "n_init": 4, **start(means, "full")}
+    stopped = GaussianMixture(3, **given).fit(x, callback=third)
+    with pytest.warns(UserWarning, match="did not converge"):
+        whole = GaussianMixture(3, max_iter=3, **given).fit(x)
+
+    assert (stopped.n_iter_, stopped.converged_) == (3, False)
+    assert_array_equal(stopped.covariances_, whole.covariances_)
+
+
+@pytest.mark.parametrize(
+    ("change", "features"), [({"n_components": 2}, 2), ({"covariance_type": "tied"}, 2), ({}, 1)]
+)
+def test_a_warm_start_refuses_another_shape(change, features):
+    x, _, _ = blobs(300, 2, 3)
+    mixture = GaussianMixture(3, warm_start=True, random_state=0).fit(x)
+    with pytest.raises(ConfigError, match="of 3 components and 2 features"):
+        mixture.set_params(**change).fit(x[:, :features])
 
 
 def test_a_warm_start_goes_on_where_the_last_fit_stopped():
@@ -570,6 +679,7 @@ def test_many_features_for_few_samples_bring_advice():
         (np.ones(5), "Expected 2D array, got 1D.*Reshape"),
         (np.ones((5, 2, 2)), "got 3D"),
         ([["a", "b"]] * 5, "must hold numbers"),
+        ([[1.0, 2.0], [3.0]], "rows of the same length"),
         (np.ones((5, 2)) * 1j, "Complex data not supported"),
         ([[1.0, np.inf]] * 5, "infinity"),
     ],
@@ -608,6 +718,8 @@ def test_samples_that_no_component_explains_have_shares_not_nan():
         ({"random_state": "x"}, "random_state"),
         ({"weights_init": [0.5, 0.6]}, "normalized"),
         ({"means_init": [[0.0]]}, "'means' should have the shape"),
+        ({"means_init": np.full((2, 2), np.nan)}, "'means' should be finite"),
+        ({"reg_covar": np.inf}, "'reg_covar'"),
         ({"precisions_init": -np.ones((2, 2, 2))}, "positive-definite"),
     ],
 )

@@ -149,6 +149,7 @@ def test_digamma_is_scipys():
     [
         ({"degrees_of_freedom_prior": 0.5}, "should be greater than 1"),
         ({"mean_prior": [0.0]}, "'means' should have the shape"),
+        ({"mean_prior": [0.0, np.nan]}, "'mean_prior' should be finite"),
         ({"covariance_prior": -np.eye(2)}, "symmetric, positive-definite"),
         ({"covariance_prior": np.eye(3)}, "'full covariance_prior' should have the shape"),
         ({"weight_concentration_prior": -1}, "'weight_concentration_prior'"),

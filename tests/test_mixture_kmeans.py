@@ -33,6 +33,40 @@ def test_it_finds_what_scikit_learn_finds_from_the_same_seed(features, single, w
     assert a.score(x, sample_weight=weights) == pytest.approx(-a.inertia_)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_whole_weights_equal_repeated_rows(seed):
+    """The draws of k-means++ and the tolerance too, so the rounds are the same."""
+    rng = np.random.default_rng(seed)
+    x, _, _ = blobs(400, 2, 6, seed)
+    x[0] = 1e3, -1e3  # far out, so that a weight decides how far apart all are
+    counts = np.concatenate([[rng.integers(2) * 9], rng.integers(0, 4, len(x) - 1)])
+    given = {"random_state": seed, "tol": 1e-3}
+    weighted = KMeans(5, **given).fit(x, sample_weight=counts)
+    repeated = KMeans(5, **given).fit(np.repeat(x, counts, axis=0))
+
+    assert weighted.n_iter_ == repeated.n_iter_
+    assert_allclose(weighted.cluster_centers_, repeated.cluster_centers_, rtol=1e-10)
+    assert_array_equal(np.repeat(weighted.labels_, counts), repeated.labels_)
+    assert_allclose(weighted.inertia_, repeated.inertia_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e200])
+def test_squares_out_of_range_are_refused(scale):
+    with pytest.raises(DataError, match="squared distances leave the range of float64"):
+        KMeans(2).fit(blobs(60, 2, 2)[0] * scale)
+
+
+@pytest.mark.parametrize("draw", ["random", "k-means++"])
+def test_samples_without_weight_are_never_drawn(draw):
+    x = np.arange(40.0)[:, None]
+    weights = np.where(np.arange(40) % 10 == 3, 1.0, 0.0)
+    model = KMeans(4, init=draw, max_iter=1, tol=0, random_state=0).fit(x, sample_weight=weights)
+
+    assert_array_equal(np.sort(model.cluster_centers_[:, 0]), [3, 13, 23, 33])
+    with pytest.raises(DataError, match="5 samples are to be drawn, but only 4 have a weight"):
+        KMeans(5, init="random").fit(x, sample_weight=weights)
+
+
 def test_greedy_seeds_are_scikit_learns():
     cluster = pytest.importorskip("sklearn.cluster")
     x, _, _ = blobs(9000, 2, 6)
@@ -74,7 +108,8 @@ def test_samples_passed_over_keep_their_nearest_centre(features, weighted, clust
         passed_over += (before >= 0) & (known.until == stale)
         before = expected
 
-    assert spread.variance == pytest.approx(x.var(0).mean())
+    repeated = np.repeat(x, weights.astype(int), axis=0) if weighted else x
+    assert spread.variance == pytest.approx(repeated.var(0).mean())
     assert spread.radius == pytest.approx(np.linalg.norm(x, axis=1).max())
     assert np.mean(passed_over) > 1
 
@@ -153,6 +188,8 @@ def test_what_it_refuses():
         KMeans(5).fit(x)
     with pytest.raises(ConfigError, match="init must be"):
         KMeans(2, init="luck").fit(x)
+    with pytest.raises(ConfigError, match="array of centres"):
+        KMeans(2, init=lambda x, n, rng: x[:n]).fit(x)
     with pytest.raises(ConfigError, match=r"shape \(2, 2\)"):
         KMeans(2, init=[[0.0]]).fit(x)
     with pytest.raises(DataError, match="NaN"):

@@ -55,6 +55,16 @@ def test_jobs_side_by_side_give_the_same_table():
     assert select_components(X, **given).table == select_components(X, n_jobs=3, **given).table
 
 
+def test_common_ways_to_ask_are_understood():
+    given = {"components": [2, 3], "max_iter": 3}
+    with pytest.warns(UserWarning, match="did not converge"):
+        expected = select_components(X, covariance_types=("diag",), **given).best.bic
+    with pytest.warns(UserWarning, match="did not converge"):
+        found = select_components(X, covariance_types="diag", n_jobs=-1, **given)
+
+    assert found.best.bic == expected
+
+
 def test_a_table_is_printed_and_a_curve_drawn():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
@@ -74,6 +84,11 @@ def test_a_table_is_printed_and_a_curve_drawn():
         ({"criterion": "luck"}, "criterion must be one of bic"),
         ({"covariance_types": ("round",)}, "covariance_types must be of full"),
         ({"folds": 1}, "folds at least 2"),
+        ({"components": 5}, "such as range"),
+        ({"components": [2, 601]}, "601 components cannot be fitted to 600 samples"),
+        ({"components": [481], "criterion": "cv"}, "480 samples .those left by 5 folds"),
+        ({"criterion": "cv", "folds": 601}, "601 folds need as many samples"),
+        ({"covariance_type": "diag"}, "as covariance_types"),
     ],
 )
 def test_what_it_refuses(given, message):

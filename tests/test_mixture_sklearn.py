@@ -120,6 +120,22 @@ def test_names_of_columns_are_remembered_and_compared():
         mixture.predict(table("b", "a"))
 
 
+def test_warnings_name_the_line_that_asked():
+    x = blobs(90, 2, 2)[0]
+    asks = (
+        lambda mixture: mixture.fit(x * 1e-5),
+        lambda mixture: mixture.fit_predict(x * 1e-5),
+        lambda mixture: mixture.partial_fit(x * 1e-5),
+        lambda mixture: mixture.fit_blocks([x * 1e-5]),
+    )
+    for ask in asks:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            ask(GaussianMixture(2, max_iter=1, tol=0, random_state=0))
+        assert {"ConvergenceWarning", "MixtureWarning"} == {w.category.__name__ for w in warned}
+        assert {w.filename for w in warned} == {__file__}
+
+
 def test_a_representation_shows_what_was_set():
     assert repr(GaussianMixture(3, tol=0.1)) == "GaussianMixture(n_components=3, tol=0.1)"
 

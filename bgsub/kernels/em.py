@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import source, threads
+from bgsub.kernels import hints, source, threads
 from bgsub.kernels.template import expand
 
 NARROW_FULL, NARROW_DIAGONAL = 4, 8
@@ -59,16 +59,19 @@ class Variant(NamedTuple):
 
 
 HEADER = '''
-"""Written by bgsub.kernels.em for {variant}."""
+"""Written by bgsub.kernels.em for {variant}, hints {hints}."""
 import math
 import numpy as np
 from numba import njit, types
+
+from bgsub.kernels.hints import prefetch, wide_vectors
 
 REAL, BITS = np.{real}, np.{bits}
 ZERO, ONE, LOWEST = REAL(0), REAL(1), REAL(np.finfo(REAL).min)
 # Stands for a sum of densities that are all too small for the type.
 NOTHING = REAL(np.finfo(REAL).tiny)
 LANES, PRODUCT = {lanes}, 64
+LINE = {line}  # numbers in a cache line
 D = {features}
 MISSING, TILED = {missing}, {tiled}
 MAGIC, MANTISSA = REAL({magic}), BITS({mantissa})
@@ -147,6 +150,7 @@ BLOCK = """
 %if features
 @njit(**STEP)
 def scatter(flat, count, center, x):
+    wide_vectors()
     %c m#c = center[#c]
     %c x#c = x[#c]
     for n in range(count):
@@ -154,6 +158,7 @@ def scatter(flat, count, center, x):
 %else
 @njit(**STEP)
 def scatter(flat, count, features, center, x, seen):
+    wide_vectors()
     for i in range(features):
         m = center[i]
         for n in range(count):
@@ -170,6 +175,7 @@ def scatter(flat, count, features, center, x, seen):
 
 @njit(**STEP)
 def turn(flat, size, features, center, x, seen):
+    wide_vectors()
     if size < LANES:
         for i in range(x.shape[0]):
             for n in range(LANES):
@@ -189,6 +195,7 @@ def turn(flat, size, features, center, x, seen):
 NARROW_DENSITY = """
 @njit(**STEP)
 def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
+    wide_vectors()
     c = const[k]
     %c m#c = mean[k, #c]
     {factors}
@@ -203,6 +210,7 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
 DIAGONAL_DENSITY = """
 @njit(**STEP)
 def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
+    wide_vectors()
     c = const[k]
     for n in range(LANES):
         q[k, n] = c
@@ -227,6 +235,7 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
 TRIANGULAR_DENSITY = """
 @njit(**STEP)
 def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
+    wide_vectors()
     c = const[k]
     for i in range(x.shape[0]):
         m = mean[k, i]
@@ -253,6 +262,7 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
 POSTERIOR = """
 @njit(**STEP)
 def fill(size, weights, share, scale):
+    wide_vectors()
     for n in range(LANES):
         share[n] = ONE / scale[n]
     for n in range(weights.size):
@@ -264,6 +274,7 @@ def fill(size, weights, share, scale):
 
 @njit(**STEP)
 def posterior(q, top, norm):
+    wide_vectors()
     for n in range(LANES):
         norm[n] = ZERO
     for k in range(q.shape[0]):
@@ -277,6 +288,7 @@ def posterior(q, top, norm):
 
 @njit(**STEP)
 def evidence(size, weights, top, norm):
+    wide_vectors()
     total = 0.0
     if weights.size:
         for n in range(size):
@@ -317,6 +329,7 @@ def report(size, q, top, norm, share, logs, shares, labels):
 NARROW_SUMS = """
 @njit(**STEP)
 def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
+    wide_vectors()
     %c m#c = about[k, #c]
     a = ZERO
     %c s#c = ZERO
@@ -336,6 +349,7 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
 DIAGONAL_SUMS = """
 @njit(**STEP)
 def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
+    wide_vectors()
     a = ZERO
     for n in range(LANES):
         r = q[k, n] * share[n]
@@ -369,6 +383,7 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
 TRIANGULAR_SUMS = """
 @njit(**STEP)
 def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
+    wide_vectors()
     a = ZERO
     for n in range(LANES):
         r = q[k, n] * share[n]
@@ -432,7 +447,13 @@ def run(
     top = np.zeros(LANES, REAL)
     norm = np.ones(LANES, REAL)
     share = np.zeros(LANES, REAL)
+    # Sums in a thread's own memory: in neighbouring places of one array, threads would take the
+    # cache line from each other at every block.
+    mass, first = np.zeros(masses.shape[1:]), np.zeros(firsts.shape[1:])
+    second = np.zeros(seconds.shape[1:])
     for part in range(begin, end):
+        total = 0.0
+        mass[:], first[:], second[:] = 0.0, 0.0, 0.0
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
@@ -441,6 +462,8 @@ def run(
             # would count from the end, and such loops do not become vectors.
             weight = weights[start:last]
             turn(flat[start * features : last * features], size, features, center, x, seen)
+            for at in range(last * features, min(last + LANES, rows.shape[0]) * features, LINE):
+                prefetch(flat, at)
             if given.size:
                 block = given[start:last]
                 for n in range(size):
@@ -457,12 +480,12 @@ def run(
                 size, q, top, norm, share, logs[start:last], shares[start:last], labels[start:last]
             )
             if masses.size:
-                totals[part] += evidence(size, weight, top, norm)
+                total += evidence(size, weight, top, norm)
                 for k in range(components):
-                    gather(
-                        k, x, seen, about, away, pulled, q, share,
-                        masses[part], firsts[part], seconds[part],
-                    )
+                    gather(k, x, seen, about, away, pulled, q, share, mass, first, second)
+        if masses.size:
+            totals[part] = total
+            masses[part], firsts[part], seconds[part] = mass, first, second
 """
 
 
@@ -509,6 +532,8 @@ def text(variant: Variant) -> str:
     type_, rank = SINGLE if variant.single else DOUBLE, "2" if variant.diagonal else "3"
     header = HEADER.format(
         variant=variant,
+        hints=hints.VERSION,
+        line=64 // np.dtype(type_["real"]).itemsize,
         lanes=LANES_NARROW if variant.features else LANES_TILED,
         features=variant.features,
         missing=variant.missing,

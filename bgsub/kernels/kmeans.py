@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import source, threads
+from bgsub.kernels import hints, source, threads
 from bgsub.kernels.em import BLOCK, CHUNK, DOUBLE, SINGLE, TILE, Rows
 from bgsub.kernels.template import expand
 
@@ -39,10 +39,12 @@ class Variant(NamedTuple):
 
 
 HEADER = '''
-"""Written by bgsub.kernels.kmeans for {variant}."""
+"""Written by bgsub.kernels.kmeans for {variant}, hints {hints}."""
 import math
 import numpy as np
 from numba import njit, types
+
+from bgsub.kernels.hints import wide_vectors
 
 REAL = np.{real}
 ZERO, ONE, TWO, THREE = REAL(0), REAL(1), REAL(2), REAL(3)
@@ -66,6 +68,7 @@ ROUNDED = np.float32(1 - 2.0**-22)
 STEPS = """
 @njit(**STEP)
 def nearest_of_four(k, x, centers, half, score, found):
+    wide_vectors()
     %k h#k = half[k + #k]
     first = REAL(k)
 %if features
@@ -101,6 +104,7 @@ def nearest_of_four(k, x, centers, half, score, found):
 
 @njit(**STEP)
 def used_up(start, labels, until, reach, pick, size):
+    wide_vectors()
     for n in range(labels.size):
         pick[np.uintp(size)] = start + n
         size += not until[n] > reach[np.uint32(labels[n] + 1)]
@@ -109,6 +113,7 @@ def used_up(start, labels, until, reach, pick, size):
 
 @njit(**STEP)
 def gather(rows, size, center, pick, x):
+    wide_vectors()
 %if features
     %c m#c = center[#c]
     %c x#c = x[#c]
@@ -125,6 +130,7 @@ def gather(rows, size, center, pick, x):
 
 @njit(**STEP)
 def bound(x, found, square, walked, near, ahead):
+    wide_vectors()
     squared(x, square)
     for n in range(LANES):
         close = np.float32(max(TWO * found[BEST + n] + square[n], ZERO))
@@ -138,6 +144,7 @@ def bound(x, found, square, walked, near, ahead):
 
 @njit(**STEP)
 def squared_distances(k, x, centers, away):
+    wide_vectors()
 %if features
     %c m#c = centers[k, #c]
     for n in range(LANES):
@@ -156,6 +163,7 @@ def squared_distances(k, x, centers, away):
 
 @njit(**STEP)
 def left_by_four(k, x, candidates, nearest, share, away, left):
+    wide_vectors()
 %if features
     %kc m#k_#c = candidates[k + #k, #c]
     %k t#k = ZERO
@@ -175,6 +183,7 @@ def left_by_four(k, x, candidates, nearest, share, away, left):
 
 @njit(**STEP)
 def summed(values, size, weight):
+    wide_vectors()
     total = ZERO
     if weight.size:
         for n in range(weight.size):
@@ -187,6 +196,7 @@ def summed(values, size, weight):
 
 @njit(**STEP)
 def squared(x, square):
+    wide_vectors()
     for n in range(LANES):
         square[n] = ZERO
     for i in range(x.shape[0]):
@@ -206,6 +216,7 @@ def assign(
     rows, weights, center, centers, half, walked, reach, chunk, begin, end,
     labels, until, moved, masses, firsts
 ):
+    wide_vectors()
     count, width = centers.shape
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
@@ -274,6 +285,7 @@ def assign(
     cache=True, **OPTIONS
 )
 def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
+    wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((centers.shape[1], LANES), REAL)
@@ -303,17 +315,18 @@ def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
 
 @njit(
     types.void(
-        ROWS, VECTOR, types.int64, types.int64, types.int64, types.int64,
+        ROWS, WEIGHTS, VECTOR, types.int64, types.int64, types.int64, types.int64,
         types.Array(types.float64, 2, "C"), SUMS, SUMS,
     ),
     cache=True, **OPTIONS
 )
-def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
+def spread(rows, weights, center, width, chunk, begin, end, sums, squares, farthest):
+    wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
-    square, most, none = np.zeros(LANES, REAL), np.zeros(LANES, REAL), np.zeros(0, REAL)
+    square, most = np.zeros(LANES, REAL), np.zeros(LANES, REAL)
     for part in range(begin, end):
         stop = min((part + 1) * chunk, rows.shape[0])
         most[:] = ZERO
@@ -323,9 +336,10 @@ def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
                 flat[start * features : (start + size) * features], size, features, center, x, seen
             )
             squared(x, square)
+            weight = weights[start : start + size]
             for i in range(width):
-                sums[part, i] += summed(x[i], LANES, none)
-            squares[part] += summed(square, LANES, none)
+                sums[part, i] += summed(x[i], size, weight)
+            squares[part] += summed(square, size, weight)
             for n in range(LANES):
                 most[n] = max(most[n], square[n])
         farthest[part] = most.max()
@@ -339,6 +353,7 @@ def spread(rows, center, width, chunk, begin, end, sums, squares, farthest):
     cache=True, **OPTIONS
 )
 def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest, potentials):
+    wide_vectors()
     width = candidates.shape[1]
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
@@ -378,7 +393,9 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
 def text(variant: Variant) -> str:
     """Source of the kernels for `variant`."""
     real = (SINGLE if variant.single else DOUBLE)["real"]
-    header = HEADER.format(variant=variant, real=real, features=variant.features)
+    header = HEADER.format(
+        variant=variant, hints=hints.VERSION, real=real, features=variant.features
+    )
     written_out = variant.features or TILE
     body = "\n\n".join(expand(part, variant._asdict(), 4, written_out) for part in (BLOCK, STEPS))
     return header.lstrip("\n") + "\n\n" + body
@@ -459,13 +476,16 @@ class _Cut(NamedTuple):
         return cls(kernels, width, chunks, -(-samples // chunks))
 
     def padded(self, rows: Rows, array: NDArray[Any]) -> NDArray[Any]:
-        pad = [(0, 0)] * (array.ndim - 1) + [(0, self.width - array.shape[-1])]
-        return np.ascontiguousarray(np.pad(array, pad), rows.values.dtype)
+        padded = np.zeros((*array.shape[:-1], self.width), rows.values.dtype)
+        padded[..., : array.shape[-1]] = array
+        return padded
 
 
 def _by_four(points: NDArray[Any]) -> NDArray[Any]:
     """With points at the data's centre behind, to a multiple of four."""
-    return np.pad(points, ((0, -len(points) % 4), (0, 0)))
+    padded = np.zeros((-(-len(points) // 4) * 4, points.shape[1]), points.dtype)
+    padded[: len(points)] = points
+    return padded
 
 
 def unassigned(rows: Rows, clusters: int, radius: float = np.inf) -> Assignment:
@@ -544,7 +564,7 @@ class Spread(NamedTuple):
     """How far samples lie apart."""
 
     variance: float
-    """Averaged over the features, without weights."""
+    """Averaged over the features."""
     radius: float
     """Distance of the farthest sample from the data's centre."""
 
@@ -558,13 +578,24 @@ def spread(rows: Rows, workers: int) -> Spread:
 
     def work(first: int, last: int) -> None:
         cut.kernels.spread(
-            rows.values, center, cut.width, cut.chunk, first, last, sums, squares, farthest
+            rows.values,
+            rows.weights,
+            center,
+            cut.width,
+            cut.chunk,
+            first,
+            last,
+            sums,
+            squares,
+            farthest,
         )
 
     threads.split(work, cut.chunks, workers)
     samples, features = rows.values.shape
-    means = sums.sum(0) / samples
-    variance = (squares.sum() / samples - (means**2).sum()) / features
+    mass = rows.weights.sum(dtype=float) if rows.weights.size else samples
+    with np.errstate(over="ignore", invalid="ignore"):  # infinite where squares are
+        means = sums.sum(0) / mass
+        variance = (squares.sum() / mass - (means**2).sum()) / features
     return Spread(float(variance), float(np.sqrt(farthest.max())))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bgsub.mixture.compat import MixtureWarning
+from bgsub.mixture.compat import MixtureWarning, warn
 from bgsub.mixture.samples import Samples
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ WIDE = 10
 
 
 def _advise(message: str) -> None:
-    warnings.warn(message, MixtureWarning, stacklevel=5)
+    warn(message, MixtureWarning)
 
 
 def before(mixture: Mixture[Any], data: Samples) -> None:
@@ -43,7 +42,7 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
         rounding = np.finfo(data.real).eps * np.asarray(mixture.means_, float)
         _collapse(variances, rounding**2, data, mixture.reg_covar)
     weights = np.asarray(mixture.weights_, float)
-    empty = np.flatnonzero(weights * data.mass < 1e-8)
+    empty = np.flatnonzero(weights * data.count < 1e-8)
     if empty.size and not mixture._spare:
         _advise(
             f"components {empty.tolist()} have no samples left (weight below 1e-8 / n_samples) and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +17,7 @@ from bgsub.kernels.em import Gaussians, Rows
 from bgsub.mixture import advice, compat, em, samples, starts
 from bgsub.mixture.covariances import FORMS, Form
 from bgsub.mixture.em import Progress
-from bgsub.mixture.estimator import Estimator, _warn, check_choice, check_number, generator
+from bgsub.mixture.estimator import Estimator, check_choice, check_number, generator
 from bgsub.mixture.samples import Samples
 
 Array = NDArray[np.float64]
@@ -32,7 +33,8 @@ class ClusterSizes(NamedTuple):
     """Sum of its responsibilities: what the samples say, where `weights_` are what the model
     says. They differ on other data than those fitted, and under a prior."""
     effective: Array
-    """(sum r)^2 / sum r^2, Kish's effective size: below `mass` where many share a sample."""
+    """(sum r)^2 / sum r^2, Kish's effective size: how many samples take part. It is `mass` where
+    each sample has one component, and more where components share their samples."""
     assigned: NDArray[np.int64]
     """Samples whose most responsible component it is."""
 
@@ -109,7 +111,8 @@ class Mixture(Estimator, Generic[State]):
         sample_weight
             (n_samples,). Whole numbers are the same as repeated rows.
         callback
-            Called with a `Progress` after each iteration.
+            Called with a `Progress` after each iteration; may raise StopIteration to end the fit
+            with what was reached.
 
         Returns
         -------
@@ -122,9 +125,8 @@ class Mixture(Estimator, Generic[State]):
         ConfigError
             A parameter out of its range.
         """
-        data = self._prepare(X, sample_weight)
         with np.errstate(over="ignore", invalid="ignore"):  # ends in a DataError that says more
-            self._fit(data, callback)
+            self._fit(self._prepare(X, sample_weight), callback)
         return self
 
     def fit_predict(
@@ -145,19 +147,34 @@ class Mixture(Estimator, Generic[State]):
             Arrays (any, n_features), in a list or an object that can be iterated again and again,
             or a function that gives a new iterator at each call: every iteration reads all.
         callback
-            Called with a `Progress` after each iteration.
+            As of `fit`.
         """
         again = _again(blocks)
         self._check()
-        first = self._training(next(iter(again())), least=1)
+        head = next((block for block in again() if np.shape(block)[:1] != (0,)), None)
+        if head is None:
+            raise DataError("blocks hold no samples at all")
+        first = self._training(head, least=1)
         center = samples.rows_of(first, np.empty(0, first.dtype), None).center
 
         def read() -> Iterator[Rows]:
-            for block in again():
-                values = samples.matrix(block, missing=self._takes_missing).astype(
-                    first.dtype, copy=False
+            samples_read = 0
+            for number, block in enumerate(again()):
+                values = samples.matrix(block, least=0, missing=self._takes_missing)
+                if values.shape[1] != first.shape[1]:
+                    raise DataError(
+                        f"block {number} has {values.shape[1]} features, those before have "
+                        f"{first.shape[1]}"
+                    )
+                if len(values):
+                    samples_read += len(values)
+                    rows = values.astype(first.dtype, copy=False)
+                    yield samples.rows_of(rows, np.empty(0, rows.dtype), center)
+            if not samples_read:
+                raise DataError(
+                    "blocks were empty when they were read again: the function must give a new "
+                    "iterator at each call"
                 )
-                yield samples.rows_of(values, np.empty(0, values.dtype), center)
 
         self._fit(Samples(read, self.threads), callback)
         return self
@@ -186,6 +203,11 @@ class Mixture(Estimator, Generic[State]):
         advice.before(self, data)
         center = data.center
         go_on = bool(self.warm_start) and hasattr(self, "converged_")
+        if go_on:
+            self._check_known(data.features)
+        for stale in ("anomaly_threshold_", "_batches"):
+            if hasattr(self, stale):
+                delattr(self, stale)
         rng = generator(self.random_state)
         best: tuple[State, list[float], bool] | None = None
         for run in range(1 if go_on else self.n_init):
@@ -204,6 +226,8 @@ class Mixture(Estimator, Generic[State]):
             told.end(ended[2])
             if best is None or not best[1] or ended[1][-1] > best[1][-1]:
                 best = ended
+            if told.stopped:
+                break
         assert best is not None
         state, bounds, converged = best
         self._keep(state, center, getattr(self, "_real", data.real))
@@ -211,13 +235,24 @@ class Mixture(Estimator, Generic[State]):
         self.n_iter_ = len(bounds)
         self.lower_bounds_ = bounds
         self.lower_bound_ = bounds[-1] if bounds else -np.inf
-        if self.max_iter > 0 and not converged:
-            _warn(
+        if self.max_iter > 0 and not converged and not told.stopped:
+            compat.warn(
                 "Best performing initialization did not converge. Try different init parameters, "
                 "or increase max_iter, tol, or check for degenerate data.",
                 compat.convergence_warning(),
             )
         advice.after(self, data)
+
+    def _check_known(self, features: int) -> None:
+        """Refuse to go on from a fit of another shape."""
+        known, shape = self.means_.shape, self._form.shape(self.n_components, features)
+        if known != (self.n_components, features) or self.covariances_.shape != shape:
+            raise ConfigError(
+                f"warm_start goes on from the last fit, of {known[0]} components and {known[1]} "
+                f"features with covariances {self.covariances_.shape}, but now {self.n_components} "
+                f"components and {features} features want {shape}: set warm_start=False to start "
+                "anew"
+            )
 
     def _check(self) -> None:
         check_number(self, "n_components", whole=True, least=1)
@@ -227,7 +262,8 @@ class Mixture(Estimator, Generic[State]):
         check_number(self, "max_iter", whole=True, least=0)
         check_number(self, "n_init", whole=True, least=1)
         check_choice(self, "init_params", starts.METHODS)
-        check_number(self, "verbose", whole=True, least=0)
+        if not isinstance(self.verbose, bool):
+            check_number(self, "verbose", whole=True, least=0)
         check_number(self, "verbose_interval", whole=True, least=1)
         if self.threads is not None:
             check_number(self, "threads", whole=True, least=1)
@@ -332,7 +368,7 @@ class Mixture(Estimator, Generic[State]):
             (n_samples,) the component of each.
         """
         self._check_fitted()
-        if n_samples < 1:
+        if not isinstance(n_samples, numbers.Integral) or n_samples < 1:
             raise ConfigError(
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least one "
                 "sample."
@@ -366,10 +402,12 @@ class _Teller:
     def __init__(self, run: int, verbose: int, interval: int, callback: Callback | None) -> None:
         self.run, self.verbose, self.interval, self.callback = run, verbose, interval, callback
         self.began = self.last = time.perf_counter()
+        self.stopped = False
         if verbose:
             print(f"Initialization {run}")
 
-    def step(self, number: int, bound: float, change: float) -> None:
+    def step(self, number: int, bound: float, change: float) -> bool:
+        """Tell of an iteration. Returns whether to go on."""
         if self.verbose and number % self.interval == 0:
             now = time.perf_counter()
             detail = f"\t time lapse {now - self.last:.5f}s\t ll change {change:.5f}"
@@ -377,7 +415,11 @@ class _Teller:
             self.last = now
         self.bound = bound
         if self.callback is not None:
-            self.callback(Progress(self.run, number, bound, change))
+            try:
+                self.callback(Progress(self.run, number, bound, change))
+            except StopIteration:
+                self.stopped = True
+        return not self.stopped
 
     def end(self, converged: bool) -> None:
         if self.verbose:

@@ -365,6 +365,10 @@ covariance_prior_
         else:
             self.mean_prior_ = np.array(self.mean_prior, float)
             check_shape(self.mean_prior_, (features,), "means")
+            if not np.isfinite(self.mean_prior_).all():
+                raise ConfigError(
+                    f"The parameter 'mean_prior' should be finite, but got {self.mean_prior_}"
+                )
         self.degrees_of_freedom_prior_ = (
             features if self.degrees_of_freedom_prior is None else self.degrees_of_freedom_prior
         )

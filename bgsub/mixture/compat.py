@@ -7,6 +7,7 @@ warnings are of its types too, so that `except sklearn.exceptions.NotFittedError
 from __future__ import annotations
 
 import sys
+import warnings
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,15 @@ class MixtureWarning(UserWarning):
 
 class ConvergenceWarning(MixtureWarning):
     """EM stopped before it converged."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn of the line outside this package that led here."""
+    level, frame = 1, sys._getframe()
+    inside = __name__.rpartition(".")[0]
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(inside):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 @cache

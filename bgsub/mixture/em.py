@@ -125,7 +125,7 @@ def estimates(sums: Sums, form: Form, floor: float, samples: Samples) -> tuple[A
     covariances
         In the shape of the form.
     """
-    never_zero = 10 * EPSILON
+    never_zero = 10 * EPSILON * samples.mass / samples.count
     seen = sums.seen + never_zero
     shift = sums.first / seen
     means = sums.about + shift
@@ -164,7 +164,7 @@ def iterate(
     tol: float,
     max_iter: int,
     before: float = -np.inf,
-    tell: Callable[[int, float, float], None],
+    tell: Callable[[int, float, float], bool],
 ) -> tuple[State, list[float], bool]:
     """E and M steps until the bound changes by less than `tol`.
 
@@ -183,7 +183,7 @@ def iterate(
     before
         Bound that the first step is compared with.
     tell
-        Called after each step with its number, the bound and its change.
+        Called after each step with its number, the bound and its change; False ends it.
 
     Returns
     -------
@@ -198,7 +198,9 @@ def iterate(
         bounds.append(model.bound(sums, found, state))
         change = bounds[-1] - before
         before = bounds[-1]
-        tell(step, before, change)
+        go_on = tell(step, before, change)
         if abs(change) < tol:
             return state, bounds, True
+        if not go_on:
+            break
     return state, bounds, False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import numbers
-import warnings
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -94,18 +93,16 @@ class Estimator:
         learnt = getattr(self, "feature_names_in_", None)
         name = type(self).__name__
         if learnt is None and given is not None:
-            _warn(f"X has feature names, but {name} was fitted without feature names", UserWarning)
+            compat.warn(
+                f"X has feature names, but {name} was fitted without feature names", UserWarning
+            )
         elif learnt is not None and given is None:
-            _warn(
+            compat.warn(
                 f"X does not have valid feature names, but {name} was fitted with feature names",
                 UserWarning,
             )
         elif learnt is not None and given is not None and list(given) != list(learnt):
             raise DataError(_names_differ(list(learnt), list(given)))
-
-
-def _warn(message: str, category: type[Warning]) -> None:
-    warnings.warn(message, category, stacklevel=4)
 
 
 def _column_names(x: Any) -> NDArray[Any] | None:
@@ -154,7 +151,7 @@ def check_number(
         return
     kind = numbers.Integral if whole else numbers.Real
     good = isinstance(value, kind) and not isinstance(value, bool | np.bool_)
-    good = good and value >= least and (above is None or value > above)
+    good = good and least <= value < np.inf and (above is None or value > above)
     wanted = "an int" if whole else "a float"
     span = f"[{least:g}, inf)" if above is None else f"({above:g}, inf)"
     _refuse(owner, name, value, good, f"{wanted} in the range {span}" + " or None" * optional)

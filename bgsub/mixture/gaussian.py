@@ -191,6 +191,8 @@ class GaussianMixture(Mixture[Components]):
         if self.means_init is not None:
             means = np.asarray(self.means_init, float)
             check_shape(means, (self.n_components, features), "means")
+            if not np.isfinite(means).all():
+                raise ConfigError(f"The parameter 'means' should be finite, but got {means}")
         if self.precisions_init is not None:
             precisions = np.asarray(self.precisions_init, float)
             _check_matrices(
@@ -308,17 +310,16 @@ class GaussianMixture(Mixture[Components]):
         """
         if not 0.5 <= decay <= 1:
             raise ConfigError(f"decay must be 0.5 to 1, got {decay}")
-        if not hasattr(self, "_batches"):
-            if not hasattr(self, self._learnt):
-                self._batches = 1
-                return self.fit(X, sample_weight=sample_weight)
+        if not hasattr(self, self._learnt):
+            self.fit(X, sample_weight=sample_weight)
             self._batches = 1
+            return self
         self._check()
         values = self._asked(X)
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
         center = self._middle(values.dtype)
         data = Samples(lambda: [samples.rows_of(values, weights, center)], self.threads)
-        self._batches += 1
+        self._batches = getattr(self, "_batches", 1) + 1
         step = float(self._batches) ** -decay
         known = self._known(center)
         found = em.gaussians(known, self._form)
@@ -373,7 +374,12 @@ class GaussianMixture(Mixture[Components]):
             )
         if len(known) == self.means_.shape[1]:
             raise ConfigError("every feature is known: nothing is left to describe")
-        conditioned = algebra.condition(*self._matrices(), known, given)
+        with np.errstate(over="ignore", invalid="ignore"):
+            conditioned = algebra.condition(*self._matrices(), known, given)
+        if not np.isfinite(conditioned[0]).all():
+            raise DataError(
+                f"values {values!r} lie so far from every component that none explains them"
+            )
         return self.from_parameters(*conditioned, "full", threads=self.threads)
 
     def pruned(self, min_weight: float = 1e-3) -> GaussianMixture:

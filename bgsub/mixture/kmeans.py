@@ -13,7 +13,7 @@ from bgsub.kernels import kmeans as kernel
 from bgsub.kernels.em import Rows
 from bgsub.kernels.kmeans import Spread
 from bgsub.mixture import compat, samples
-from bgsub.mixture.estimator import Estimator, _warn, check_number, generator
+from bgsub.mixture.estimator import Estimator, check_number, generator
 
 Array = NDArray[np.float64]
 
@@ -71,6 +71,16 @@ def _drawn(
         place = int(np.searchsorted(steps.cumsum(), target - before))
         found.append(min(part * size + place, len(closest) - 1))
     return np.array(found, np.intp)
+
+
+def scattered(rows: Rows, count: int, rng: np.random.RandomState) -> NDArray[np.intp]:
+    """Indices of `count` samples drawn by weight, none twice."""
+    share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None
+    if share is not None and np.count_nonzero(share) < count:
+        raise DataError(
+            f"{count} samples are to be drawn, but only {np.count_nonzero(share)} have a weight"
+        )
+    return np.asarray(rng.choice(len(rows.values), size=count, replace=False, p=share), np.intp)
 
 
 def plus_plus(
@@ -256,6 +266,12 @@ class KMeans(Estimator):
         rows = _rows(values, weights)
         rng = generator(self.random_state)
         spread = kernel.spread(rows, passes.worth_waking(rows, 1, self.threads))
+        vanished = spread.variance == 0 and bool((values != values[0]).any())
+        if vanished or not np.isfinite(spread.variance):
+            raise DataError(
+                f"X reaches from {values.min():g} to {values.max():g}: squared distances leave the "
+                f"range of {values.dtype}. Scale the samples."
+            )
         runs = (
             lloyd(
                 rows,
@@ -272,7 +288,7 @@ class KMeans(Estimator):
         self.labels_, self.inertia_, self.n_iter_ = best.labels, best.inertia, best.rounds
         found = _distinct(self.labels_, self.n_clusters)
         if found < self.n_clusters:
-            _warn(
+            compat.warn(
                 f"Number of distinct clusters ({found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 compat.convergence_warning(),
@@ -327,7 +343,8 @@ class KMeans(Estimator):
         check_number(self, "tol", least=0)
         if self.n_init != "auto":
             check_number(self, "n_init", whole=True, least=1)
-        if isinstance(self.init, str) and self.init not in ("k-means++", "random"):
+        named = isinstance(self.init, str) and self.init in ("k-means++", "random")
+        if callable(self.init) or (isinstance(self.init, str) and not named):
             raise ConfigError(
                 f"init must be 'k-means++', 'random' or an array of centres, got {self.init!r}"
             )
@@ -348,6 +365,4 @@ class KMeans(Estimator):
             return np.asarray(centers - rows.center.astype(float))
         if self.init == "k-means++":
             return _points(rows, plus_plus(rows, self.n_clusters, rng, self.threads))
-        share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None
-        picked = rng.choice(len(rows.values), size=self.n_clusters, replace=False, p=share)
-        return _points(rows, picked)
+        return _points(rows, scattered(rows, self.n_clusters, rng))

@@ -44,7 +44,10 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
             f"Sparse data was passed for {name}, but dense data is required: "
             "use X.toarray() to convert to a dense numpy array."
         )
-    array = np.asarray(x)
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise DataError(f"{name} must hold numbers, in rows of the same length: {error}") from error
     if np.iscomplexobj(array):
         raise DataError(f"Complex data not supported: {name} has dtype {array.dtype}")
     if array.dtype.kind in "SUmM":
@@ -95,8 +98,8 @@ def _refuse_infinity(array: NDArray[Any], missing: bool, name: str) -> None:
             )
         if not missing and np.isnan(block).any():
             raise DataError(
-                f"Input {name} contains NaN: drop or impute such samples, or use "
-                "covariance_type='diag' or 'spherical', which leave missing values out."
+                f"Input {name} contains NaN: drop or impute such samples. Mixtures with "
+                "covariance_type='diag' or 'spherical' leave missing values out."
             )
 
 
@@ -104,7 +107,10 @@ def sample_weights(weights: ArrayLike | None, samples: int, real: Any) -> NDArra
     """Checked weights (samples,), empty for None."""
     if weights is None:
         return np.empty(0, real)
-    array = np.asarray(weights, np.float64)
+    try:
+        array = np.asarray(weights, np.float64)
+    except ValueError as error:
+        raise DataError(f"sample_weight must hold numbers: {error}") from error
     if array.ndim == 0:
         array = np.full(samples, float(array))
     if array.shape != (samples,):
@@ -113,7 +119,14 @@ def sample_weights(weights: ArrayLike | None, samples: int, real: Any) -> NDArra
         raise DataError("Input sample_weight contains NaN or infinity.")
     if (array < 0).any() or not array.any():
         raise DataError("sample_weight must not be negative, and not all zero")
-    return np.ascontiguousarray(array, real)
+    with np.errstate(over="ignore", under="ignore"):
+        cast = np.ascontiguousarray(array, real)
+    if not np.isfinite(cast).all() or not cast.any():
+        raise DataError(
+            f"sample_weight ({array.min():g} to {array.max():g}) leaves the range of {real}: "
+            "scale it, or the samples to float64"
+        )
+    return cast
 
 
 def center_of(values: NDArray[Any]) -> NDArray[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bgsub.errors import ConfigError
+from bgsub.kernels.threads import available
 from bgsub.mixture import samples
 from bgsub.mixture.covariances import FORMS
 from bgsub.mixture.gaussian import GaussianMixture
@@ -94,7 +95,7 @@ def select_components(
     components: Iterable[int] = range(1, 11),
     criterion: str = "bic",
     *,
-    covariance_types: Sequence[str] = ("full",),
+    covariance_types: str | Sequence[str] = ("full",),
     n_jobs: int = 1,
     folds: int = 5,
     sample_weight: ArrayLike | None = None,
@@ -116,7 +117,7 @@ def select_components(
     covariance_types
         Forms to try.
     n_jobs
-        Fits side by side.
+        Fits side by side; -1 for as many as there are processors.
     folds
         Of the cross-validation, for "cv".
     sample_weight
@@ -137,9 +138,16 @@ def select_components(
     its widest component split in two, and the better fit is kept. So a bad start does not decide
     the choice, and the likelihood hardly ever falls as components are added.
     """
+    if isinstance(covariance_types, str):
+        covariance_types = (covariance_types,)
+    if not isinstance(components, Iterable):
+        raise ConfigError(f"components must be numbers such as range(1, 11), got {components!r}")
     counts = sorted({int(count) for count in components})
     if not counts or counts[0] < 1:
         raise ConfigError(f"components must be numbers from 1 up, got {list(counts)}")
+    for name, instead in (("n_components", "components"), ("covariance_type", "covariance_types")):
+        if name in params:
+            raise ConfigError(f"{name} is what is chosen: give those to try as {instead}")
     if criterion not in CRITERIA:
         raise ConfigError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
     unknown = [kind for kind in covariance_types if kind not in FORMS]
@@ -147,10 +155,23 @@ def select_components(
         raise ConfigError(
             f"covariance_types must be of {', '.join(FORMS)}, got {list(covariance_types)}"
         )
+    if n_jobs == -1:
+        n_jobs = available()
     if n_jobs < 1 or folds < 2:
-        raise ConfigError(f"n_jobs must be at least 1 and folds at least 2, got {n_jobs}, {folds}")
+        raise ConfigError(
+            f"n_jobs must be at least 1 (or -1 for all processors) and folds at least 2, "
+            f"got {n_jobs}, {folds}"
+        )
     missing = all(kind in ("diag", "spherical") for kind in covariance_types)
     values = samples.matrix(X, least=2, missing=missing)
+    fewest = len(values) - (-(-len(values) // folds) if criterion == "cv" else 0)
+    if criterion == "cv" and folds > len(values):
+        raise ConfigError(f"{folds} folds need as many samples, got {len(values)}")
+    if counts[-1] > fewest:
+        raise ConfigError(
+            f"{counts[-1]} components cannot be fitted to {fewest} samples"
+            + (f" (those left by {folds} folds)" if criterion == "cv" else "")
+        )
     weights = samples.sample_weights(sample_weight, len(values), np.float64)
     params = {"random_state": random_state, **params}
     if n_jobs > 1:

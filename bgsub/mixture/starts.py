@@ -46,7 +46,7 @@ def first_sums(
         return _random(samples, components, rng, diagonal)
     rows = _in_memory(samples, rng)
     if method == "random_from_data":
-        picked = rng.choice(len(rows.values), size=components, replace=False)
+        picked = kmeans.scattered(rows, components, rng)
         return _points(rows, picked, diagonal)
     if method == "k-means++":
         found = kmeans.plus_plus(_known(rows), components, rng, samples.threads)
