@@ -25,6 +25,8 @@ Clean = Callable[[Mask], Mask]
 
 AHEAD = 4
 """Results that may wait for the sinks."""
+STAGES = ("read", "convert", "model", "clean", "write")
+"""Decoding; making images of what was decoded; the model; cleaning and boxes; the sinks."""
 
 
 @dataclass(slots=True)
@@ -43,11 +45,9 @@ class Report:
     """Wall time."""
     foreground: float = 0.0
     """Mean share of foreground pixels."""
-    stages: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("read", "model", "clean", "write"), 0.0)
-    )
-    """Seconds spent in each stage: waiting for a frame, the model, cleaning, the sinks. The first
-    three, and the fourth, go on side by side."""
+    stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    """Seconds that each of STAGES worked. Reading and converting, model and cleaning, and writing
+    go on side by side, so together they may be longer than the run."""
 
     @property
     def fps(self) -> float:
@@ -143,6 +143,7 @@ def run(
                             break
             finally:
                 report.failed, report.ended_early = opened.failed, opened.ended_early
+                report.stages.update(opened.seconds)
     except BaseException:
         _finish(sinks, report)  # what the sinks say now would hide the first error
         raise
@@ -163,26 +164,20 @@ def _results(
 ) -> Iterator[Result]:
     """Each frame with its clean mask, which the model is told before the next."""
     stages, clock = report.stages, time.perf_counter
-    waiting = clock()
     for frame in source:
         begun = clock()
         raw = model.apply(frame.image, frame.time, learning_rate, roi)
-        learnt = clock()
+        labelled = clock()
         mask = clean(raw)
-        model.feedback(mask)
         cleaned = clock()
-        stages["read"] += begun - waiting
-        stages["model"] += learnt - begun
-        stages["clean"] += cleaned - learnt
-        yield Result(
-            frame.image,
-            mask,
-            frame.index,
-            frame.time,
-            find_blobs(mask).boxes if boxes else NO_BOXES,
-            (cleaned - begun) * 1000,
-        )
-        waiting = clock()
+        model.feedback(mask)
+        learnt = clock()
+        found = find_blobs(mask).boxes if boxes else NO_BOXES
+        boxed = clock()
+        stages["model"] += labelled - begun + learnt - cleaned
+        stages["clean"] += cleaned - labelled + boxed - learnt
+        milliseconds = (learnt - begun) * 1000
+        yield Result(frame.image, mask, frame.index, frame.time, found, milliseconds)
 
 
 def _hand_over(result: Result, sinks: Sequence[Sink], report: Report) -> None:
@@ -200,7 +195,7 @@ def _finish(sinks: Sequence[Sink], report: Report) -> list[BgsubError]:
 
     Returns what they raised.
     """
-    failures = []
+    failures, begun = [], time.perf_counter()
     for sink in sinks:
         try:
             if report.frames > 0:
@@ -210,4 +205,5 @@ def _finish(sinks: Sequence[Sink], report: Report) -> list[BgsubError]:
         except BgsubError as error:
             failures.append(error)
             sink.abort()
+    report.stages["write"] += time.perf_counter() - begun
     return failures

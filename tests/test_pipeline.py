@@ -1,6 +1,7 @@
 """Promised: every frame goes through, in order, and however a run ends its sinks are finished."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import videos
 
 import bgsub
 from bgsub.errors import SinkError, SourceError
-from bgsub.pipeline import Report, run
+from bgsub.pipeline import STAGES, Report, run
 
 
 class Spy:
@@ -85,7 +86,50 @@ def test_each_frame_reaches_every_sink_in_order_with_its_clean_mask(clip):
     assert {call[1:] for call in model.calls} == {(0.25, "here")}
     assert (report.frames, report.failed, report.whole) == (30, 0, True)
     assert report.foreground == pytest.approx(0.5)
-    assert set(report.stages) == {"read", "model", "clean", "write"}
+
+
+class Slow(Memory):
+    """A model, a cleaning and a sink that take their time."""
+
+    needs_boxes = False
+
+    def apply(self, image, *settings):
+        time.sleep(0.004)
+        return super().apply(image, *settings)
+
+    def clean(self, mask):
+        time.sleep(0.003)
+        return mask
+
+    def feedback(self, mask):
+        time.sleep(0.002)
+
+    def write(self, result):
+        time.sleep(0.001)
+
+    def close(self):
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("reader", ["av", "opencv"])
+def test_the_stages_tell_where_the_time_went(clip, reader):
+    """Each thread's stages fit into the run, and hold at least what is known to have been spent."""
+    if reader == "av":
+        pytest.importorskip("av")
+    slow = Slow()
+
+    report = run(bgsub.open(clip, reader=reader, scale=0.5), slow, slow.clean, [slow])
+
+    stages = report.stages
+    assert tuple(stages) == STAGES
+    assert stages["model"] >= 30 * 0.006
+    assert stages["clean"] >= 30 * 0.003
+    assert stages["write"] >= 30 * 0.001 + 0.1
+    assert stages["read"] > 0
+    assert stages["convert"] > 0
+    for together in (("read", "convert"), ("model", "clean"), ("write",)):
+        assert sum(stages[name] for name in together) <= report.seconds
+    assert sum(stages.values()) >= 30 * 0.010 + 0.1
 
 
 def test_the_defaults_find_what_moves_in_a_sample(street):

@@ -169,15 +169,19 @@ def test_what_holds_no_masks_is_refused(tmp_path):
 
 
 def test_the_overlay_tints_what_is_found_and_leaves_the_rest():
-    image = np.full((240, 320, 3), 90, np.uint8)
+    """Within its outline a found pixel is 55 % itself, the rest red or, in a shadow, blue."""
+    image = np.random.default_rng(5).integers(0, 256, (240, 320, 3)).astype(np.uint8)
+    kept = image.copy()
     mask = np.zeros((240, 320), np.uint8)
     mask[50:90, 60:100] = 255
     mask[50:90, 150:200] = 127
     drawn = overlay(Result(image, mask, 0, 0.0, np.array([[60, 50, 40, 40]], np.int32)))
-    assert drawn[70, 80, 2] > 130  # red
-    assert drawn[70, 175, 0] > 130  # blue
-    np.testing.assert_array_equal(drawn[150, 200], [90, 90, 90])
-    assert (image == 90).all()
+    for columns, tint in ((slice(64, 96), (60, 60, 255)), (slice(150, 200), (255, 160, 60))):
+        exact = image[54:86, columns] * 0.55 + np.array(tint) * 0.45
+        assert np.abs(drawn[54:86, columns] - exact).max() < 1
+    for rest in (np.s_[:45], np.s_[95:200], np.s_[:200, 205:], np.s_[:200, 104:150]):
+        np.testing.assert_array_equal(drawn[rest], image[rest])
+    np.testing.assert_array_equal(image, kept)
 
 
 @pytest.mark.parametrize("shape", [(37, 51), (37, 51, 1), (37, 51, 3), (37, 51, 4)])

@@ -270,10 +270,8 @@ def _tell(name: str, outputs: Outputs, report: Report, job: _Job) -> None:
             f"{name}: {report.frames} frames in {report.seconds:.1f} s, {state(report)}", err=True
         )
     if job.profile:
-        each = (
-            f"{stage} {seconds / report.frames * 1000:.2f}"
-            for stage, seconds in report.stages.items()
-        )
+        spent = {**report.stages, "side by side": report.seconds}
+        each = (f"{stage} {seconds / report.frames * 1000:.2f}" for stage, seconds in spent.items())
         click.echo(f"{name}: milliseconds a frame: {', '.join(each)}", err=True)
 
 

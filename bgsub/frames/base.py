@@ -32,6 +32,8 @@ class Decoded(NamedTuple):
     """None where the frame was not wanted, so not converted."""
     time: float | None
     gap: int
+    converting: float = 0.0
+    """Seconds that it took to make the image of what was decoded."""
 
 
 class Reader(Protocol):

@@ -69,14 +69,14 @@ class CaptureReader:
             lost += failures
             failures = 0
             now = clock.read(self._capture)
-            image = None
+            image, began = None, time.perf_counter()
             if index % every == 0:
                 fine, image = self._capture.retrieve()
                 if not fine or image is None:
                     lost += 1
                     continue
             self.failed += lost
-            yield Decoded(image, now, lost)
+            yield Decoded(image, now, lost, time.perf_counter() - began)
             index, lost = index + 1, 0
         self.failed += lost
         if isinstance(self.source, int):

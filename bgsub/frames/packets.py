@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,9 +70,10 @@ class PacketReader:
             now = None if frame.time is None or zero is None else frame.time - zero
             if now is None or (last is not None and now <= last):
                 now = 0.0 if last is None else last + step
+            began = time.perf_counter()
             image = self._image(frame) if index % every == 0 else None
             self.failed += lost
-            yield Decoded(image, now, lost)
+            yield Decoded(image, now, lost, time.perf_counter() - began)
             index, lost, last = index + 1, 0, now
         self.failed += lost
         if index == 0:

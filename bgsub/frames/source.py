@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import ConfigError, SourceError, require
-from bgsub.frames.base import Frame, Reader
+from bgsub.frames.base import Decoded, Frame, Reader
 from bgsub.frames.capture import CaptureReader
 from bgsub.frames.packets import PacketReader
 from bgsub.frames.pictures import SUFFIXES, PictureReader, natural, pictures_in
@@ -108,6 +109,8 @@ class Source:
         self._start, self._end = start, end
         self._every, self._scale, self._ahead = every, scale, ahead
         self._loop: Iterator[Frame] | None = None
+        self.seconds = {"read": 0.0, "convert": 0.0}
+        """Spent so far on reading and decoding, and on making BGR or grey images of it."""
         self._size = None if reader.size is None else self._scaled(reader.size)
 
     @property
@@ -184,7 +187,7 @@ class Source:
         any_yielded = False
         lost = 0
         with closing(self._reader.decode(self._every)) as decoded:  # type: ignore[type-var]
-            for index, (image, time, gap) in enumerate(decoded):
+            for index, (image, time, gap, _) in enumerate(self._timed(decoded)):
                 if self._end is not None and time is not None and time >= self._end:
                     break
                 lost += gap
@@ -197,11 +200,22 @@ class Source:
         if self.ended_early:
             log.warning("%s ended before the duration it claims: it is cut short", self._source)
 
+    def _timed(self, decoded: Iterator[Decoded]) -> Iterator[Decoded]:
+        """The same, with the time that each took counted."""
+        began = perf_counter()
+        for item in decoded:
+            self.seconds["read"] += perf_counter() - began - item.converting
+            self.seconds["convert"] += item.converting
+            yield item
+            began = perf_counter()
+
     def _resized(self, image: NDArray[Any]) -> NDArray[Any]:
         if self._scale != 1:
+            began = perf_counter()
             size = self._scaled((image.shape[1], image.shape[0]))
             how = cv2.INTER_AREA if self._scale < 1 else cv2.INTER_LINEAR
             image = np.asarray(cv2.resize(image, size, interpolation=how))
+            self.seconds["convert"] += perf_counter() - began
         self._size = (image.shape[1], image.shape[0])
         return image
 

@@ -83,7 +83,10 @@ def root(runs, run):
 
 @njit(**OPTIONS)
 def join(starts, runs, reach):
-    """Make regions of runs that touch, over corners too with reach = 1."""
+    """Make regions of runs that touch, over corners too with reach = 1.
+
+    The PARENT of every run becomes the first run of its region.
+    """
     for run in range(starts[-1]):
         runs[PARENT, run] = run
     for y in range(1, starts.size - 1):
@@ -97,6 +100,8 @@ def join(starts, runs, reach):
                 one, two = root(runs, run), root(runs, other)
                 runs[PARENT, max(one, two)] = min(one, two)
                 other += 1
+    for run in range(starts[-1]):  # the first run of a region is its lowest, so it is known by now
+        runs[PARENT, run] = runs[PARENT, runs[PARENT, run]]
 
 
 @njit(**OPTIONS)
@@ -107,7 +112,7 @@ def measure(starts, runs, width, border, areas):
         areas[run] = 0
     for y in range(height):
         for run in range(starts[y], starts[y + 1]):
-            first, end, at = runs[FIRST, run], runs[END, run], root(runs, run)
+            first, end, at = runs[FIRST, run], runs[END, run], runs[PARENT, run]
             areas[at] += end - first
             if border and (y == 0 or y == height - 1 or first == 0 or end == width):
                 areas[at] += ENDLESS
@@ -148,7 +153,7 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
             last, begin[y] = begin[y + 1], kept
             while run < last:
                 first, end = table[FIRST, run], table[END, run]
-                if areas[root(table, run)] < least:
+                if areas[table[PARENT, run]] < least:
                     for x in range(first, end):
                         shaded = labels[y, x] == shade
                         plane[y, x] = 255 if holes else shade if shaded else 0
@@ -172,7 +177,7 @@ def describe(starts, runs, numbers, table):
     n = 0
     for y in range(starts.size - 1):
         for run in range(starts[y], starts[y + 1]):
-            first, end, at = runs[FIRST, run], runs[END, run], root(runs, run)
+            first, end, at = runs[FIRST, run], runs[END, run], runs[PARENT, run]
             if at == run:
                 numbers[run] = n
                 table[n, LEFT], table[n, TOP], table[n, RIGHT] = first, y, end

@@ -19,7 +19,13 @@ from numpy.typing import NDArray
 from bgsub.kernels.lanes import LANES, anywhere, filled, load, select, store
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-STEP: dict[str, Any] = {**OPTIONS, "forceinline": True}
+# Only kernels call these, so no way in from Python need be compiled.
+STEP: dict[str, Any] = {
+    **OPTIONS,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
 BLOCK = 128  # pixels of a row that are looked at together
 WORDS = BLOCK // 8
 
@@ -63,6 +69,8 @@ class Window:
         With `shade` above 0 it takes the place of 0 where it is among `labels` and more than
         `share` of the window's labels are not 0.
         """
+        self._columns.fill(0)
+        self._blocks.fill(0)
         look(
             self.labels.reshape(-1),
             self.labels.view(np.uint64),
@@ -120,14 +128,13 @@ def holds(labels, first, last, label):
 
 @njit(**OPTIONS)
 def look(labels, words, width, side, share, least, shade, columns, blocks, out):
-    """See Window.look. Planes are flat; `words` are the same labels, eight a number."""
+    """See Window.look. Planes are flat, `words` the same labels, eight a number.
+
+    `columns` and `blocks` are 0.
+    """
     height, row = words.shape[0], words.shape[1] * 8
     half = side // 2
     own, either, need, one, two = columns[0], columns[1], columns[2], columns[3], columns[4]
-    for n in range(columns.size):
-        columns.flat[n] = 0
-    for n in range(blocks.size):
-        blocks.flat[n] = 0
     near, n_blocks = blocks[height], blocks.shape[1]
     nothing = filled(0, load(labels, 0))
     least, any_label = np.uint8(least), np.uint8(1)

@@ -20,18 +20,25 @@ from bgsub.sinks.video import VideoFile
 FOREGROUND_TINT = (60, 60, 255)  # BGR
 SHADOW_TINT = (255, 160, 60)
 BOX = (80, 255, 255)
+FOREGROUND_TINTED, SHADOW_TINTED = (
+    (np.arange(256)[:, None] * 0.55 + np.array(tint) * 0.45).astype(np.uint8)[None]
+    for tint in (FOREGROUND_TINT, SHADOW_TINT)
+)
+"""(1, 256, 3): what each level of each channel becomes."""
 COLUMNS = ("index", "time_s", "foreground_share", "shadow_share", "blobs", "milliseconds")
 
 
 def overlay(result: Result) -> NDArray[np.uint8]:
     """The frame with foreground and shadow tinted, outlined and boxed, (height, width, 3) BGR."""
     picture = as_bgr(result.image)
-    for label, tint in ((255, FOREGROUND_TINT), (127, SHADOW_TINT)):
-        where = result.mask == label
-        picture[where] = (picture[where] * 0.55 + np.array(tint) * 0.45).astype(np.uint8)
-    lines, _ = cv2.findContours(
-        (result.mask == 255).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
-    )
+    for label, tint in ((255, FOREGROUND_TINTED), (127, SHADOW_TINTED)):
+        where = cv2.compare(result.mask, label, cv2.CMP_EQ)
+        left, top, wide, high = cv2.boundingRect(where)
+        part = np.s_[top : top + high, left : left + wide]
+        if high:
+            cv2.copyTo(cv2.LUT(picture[part], tint), where[part], picture[part])
+    foreground = cv2.compare(result.mask, 255, cv2.CMP_EQ)
+    lines, _ = cv2.findContours(foreground, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     thin = max(1, round(min(picture.shape[:2]) / 400))
     cv2.drawContours(picture, lines, -1, FOREGROUND_TINT, thin, cv2.LINE_AA)
     for x, y, width, height in result.boxes.tolist():
