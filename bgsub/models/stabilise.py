@@ -22,6 +22,7 @@ BLOCKS = 6  # along the short side of the picture; they vote
 LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
 LEAST_SHIFT = 0.1  # small pixels; less is noise of the estimate
 FARTHEST = 0.15  # share of the picture's side; farther is not a shaking camera
+TURNED = 0.05  # share of the side beyond which the view follows the camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 MAJORITY = 0.4  # votes for, less votes against, as a share of the blocks
 LEAST_GAIN = 0.02  # of a change in brightness that is worth following
@@ -55,6 +56,14 @@ class Pose(NamedTuple):
     def still(self, image: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """The image moved back to the learnt view."""
         return self._warp(image, -self.dx, -self.dy, how, cv2.BORDER_REPLICATE, 0)
+
+    def turned(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Whole pixels (right, down) by which the view should follow the camera; mostly 0, 0.
+
+        A camera that shakes comes back; one that is far off has turned.
+        """
+        far = abs(self.dx) > TURNED * shape[1] or abs(self.dy) > TURNED * shape[0]
+        return (round(self.dx), round(self.dy)) if far else (0, 0)
 
     def shaken(self, image: NDArray[Any]) -> NDArray[Any]:
         """A picture of the learnt view moved to where the frame lies; values are not mixed."""
@@ -110,6 +119,20 @@ class Stabiliser:
             self.reference = small.copy()
         else:
             self.reference += np.float32(rate) * (small - self.reference)
+
+    def turn(self, small: Small, dx: float, dy: float) -> None:
+        """Take over a view that lies dx farther left and dy farther up on the scene.
+
+        Parameters
+        ----------
+        small
+            The small picture of the new view, where it shows what the reference has not.
+        dx, dy
+            Pixels of a small picture.
+        """
+        back = Pose(-dx, -dy)
+        known = back.covered(np.ones(small.shape, np.uint8), 0)
+        self.reference = np.where(known > 0, back.still(self.reference), small)
 
     def _shift(self, small: Small) -> tuple[float, float]:
         """Pixels of the small picture; zeros unless the blocks agree that it moved."""
