@@ -510,7 +510,7 @@ class AdaptiveMixture:
         self._moving = Pose(-dx, -dy).covered(self._moving, 0)
         self._pose = self._pose._replace(dx=self._pose.dx - dx, dy=self._pose.dy - dy)
         small = shrink(image, self.params.stabilise_rows, 255 / self._range)
-        right, down = (full / part for full, part in zip(self._size[::-1], small.shape[::-1], strict=True))
+        right, down = self._size[1] / small.shape[1], self._size[0] / small.shape[0]
         small = Pose(self._pose.dx / right, self._pose.dy / down).still(small)
         self._stabiliser.turn(small, dx / right, dy / down)
         return small

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.kernels.means import block_means
+from bgsub.kernels.shift import refine
 
 Small = NDArray[np.float32]
 
@@ -22,7 +23,8 @@ BLOCKS = 6  # along the short side of the picture; they vote
 LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
 LEAST_SHIFT = 0.1  # small pixels; less is noise of the estimate
 FARTHEST = 0.15  # share of the picture's side; farther is not a shaking camera
-TURNED = 0.05  # share of the side beyond which the view follows the camera
+FINE = 60  # rows on which the shift is refined
+TURNED = 0.1  # share of the side beyond which the view follows the camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 MAJORITY = 0.4  # votes for, less votes against, as a share of the blocks
 LEAST_GAIN = 0.02  # of a change in brightness that is worth following
@@ -146,9 +148,12 @@ class Stabiliser:
         far = abs(dx) > FARTHEST * width or abs(dy) > FARTHEST * height
         if far or abs(dx) + abs(dy) < LEAST_SHIFT:
             return 0.0, 0.0
-        target = detail(reference)
-        before = blocks(np.abs(detail(small) - target), self.rows)
-        after = blocks(np.abs(detail(Pose(dx, dy).still(small)) - target), self.rows)
+        fine, target = detail(small), detail(reference)
+        dx, dy = refine(fine, target, dx, dy, max(1, self.rows // FINE))
+        if abs(dx) + abs(dy) < LEAST_SHIFT:
+            return 0.0, 0.0
+        before = blocks(np.abs(fine - target), self.rows)
+        after = blocks(np.abs(Pose(dx, dy).still(fine) - target), self.rows)
         votes = np.mean(after < BETTER * before) - np.mean(before < BETTER * after)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
 
