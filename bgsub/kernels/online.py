@@ -29,6 +29,7 @@ others leave.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -1169,6 +1170,73 @@ def unrest(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.f
     planes = planes.reshape(len(heads), 2, LANES)[:, 0]
     left = 1 - heads[:, 2] / (65535 if variant.compact else 1)
     return (planes * left[:, None]).reshape(-1)[:n_pixels]
+
+
+def shifted(
+    variant: Variant, state: NDArray[Any], size: tuple[int, ...], dx: int, dy: int
+) -> NDArray[Any]:
+    """State of a view that lies dx pixels farther left and dy farther up on the scene.
+
+    What the old view showed at (y, x) is at (y + dy, x + dx); what it did not show is blank.
+
+    Parameters
+    ----------
+    variant
+        What kernel.
+    state
+        All modes of `size`; left as it is.
+    size
+        (height, width) of the view.
+    dx, dy
+        Pixels.
+    """
+    n_pixels, (height, width) = math.prod(size), size
+    moved = blank(variant, n_pixels)
+    rows, columns = slice(max(dy, 0), height + min(dy, 0)), slice(max(dx, 0), width + min(dx, 0))
+    rows_before = slice(max(-dy, 0), height - max(dy, 0))
+    columns_before = slice(max(-dx, 0), width - max(dx, 0))
+    for before, after in zip(
+        _settled(variant, state, n_pixels), _fields(variant, moved, n_pixels), strict=True
+    ):
+        whole = np.ascontiguousarray(before).reshape(len(before), -1)
+        old = whole[:, :n_pixels].reshape(-1, height, width)
+        new = np.zeros_like(whole)
+        shown = new[:, :n_pixels].reshape(-1, height, width)
+        shown[:, rows, columns] = old[:, rows_before, columns_before]
+        after[:] = new.reshape(after.shape)
+    return moved
+
+
+def _fields(variant: Variant, state: NDArray[Any], n_pixels: int) -> list[NDArray[Any]]:
+    """Views (fields, tiles, LANES): the modes' variances and means; weights; hits; pixels'."""
+    count, modes = tiles(n_pixels), variant.modes
+    sizes = np.array([modes * (1 + variant.channels), modes * (1 + variant.hit_gain)])
+    blocks, scales, rest = np.split(state, np.cumsum(sizes) * count * LANES)
+    planes = rest[: 2 * variant.feedback * count * LANES]
+    blocks = blocks.reshape(modes, count, 1 + variant.channels, LANES)
+    scales = scales.reshape(count, -1, LANES).swapaxes(0, 1)
+    return [
+        *blocks.swapaxes(1, 2),
+        scales[:modes],
+        scales[modes:],
+        planes.reshape(count, -1, LANES).swapaxes(0, 1),
+    ]
+
+
+def _settled(variant: Variant, state: NDArray[Any], n_pixels: int) -> list[NDArray[Any]]:
+    """Copies of the fields, with what the tiles' heads have put off done."""
+    *blocks, weights, hits, planes = (f.copy() for f in _fields(variant, state, n_pixels))
+    if variant.lazy:
+        full = 65535 if variant.compact else 1
+        heads = state[-tiles(n_pixels) * HEAD :].reshape(-1, HEAD)[:, :, None]
+        _, lost, calmed, missed = heads.swapaxes(0, 1).astype(np.float32)
+        others = weights[1:] * (1 - lost / full)
+        weights[1:] = np.rint(others) if variant.compact else others
+        first = full - weights[1:].sum(0, dtype=np.float32)
+        weights[0] = np.where(weights[0] > 0, first, 0)
+        hits[0] = np.minimum(hits[0] + missed, 65535)
+        planes[:1] = planes[:1] * (1 - calmed / full)
+    return [*blocks, weights, hits, planes]
 
 
 def _regions(

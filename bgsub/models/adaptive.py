@@ -488,6 +488,9 @@ class AdaptiveMixture:
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """Pixels and flags where the learnt view has them."""
         self._pose, small = self._stabiliser.pose(image, 255 / self._range)
+        dx, dy = self._pose.turned(self._size)
+        if rate > 0 and (dx or dy):
+            small = self._turn(image, dx, dy)
         if rate > 0:
             own = min(rate * max(self.params.settled_gain, 1.0), 1.0)
             self._stabiliser.learn(small, max(own, 1 / (self._frames + 1)))
@@ -497,6 +500,20 @@ class AdaptiveMixture:
             given = flags.reshape(self._size) if flags.size else np.zeros(self._size, np.uint8)
             flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
         return self._pose.steady(image, self._range).reshape(-1), flags
+
+    def _turn(self, image: NDArray[Any], dx: int, dy: int) -> NDArray[np.float32]:
+        """Follow a camera that has turned; the small picture of the image in its new view.
+
+        What the old view showed goes on as it was, at its new place.
+        """
+        self._state = online.shifted(self._variant(False, True), self._state, self._size, dx, dy)
+        self._moving = Pose(-dx, -dy).covered(self._moving, 0)
+        self._pose = self._pose._replace(dx=self._pose.dx - dx, dy=self._pose.dy - dy)
+        small = shrink(image, self.params.stabilise_rows, 255 / self._range)
+        right, down = self._size[1] / small.shape[1], self._size[0] / small.shape[0]
+        small = Pose(self._pose.dx / right, self._pose.dy / down).still(small)
+        self._stabiliser.turn(small, dx / right, dy / down)
+        return small
 
     def _label(
         self,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.kernels.means import block_means
+from bgsub.kernels.shift import refine
 
 Small = NDArray[np.float32]
 
@@ -22,6 +23,8 @@ BLOCKS = 6  # along the short side of the picture; they vote
 LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
 LEAST_SHIFT = 0.1  # small pixels; less is noise of the estimate
 FARTHEST = 0.15  # share of the picture's side; farther is not a shaking camera
+FINE = 60  # rows on which the shift is refined
+TURNED = 0.1  # share of the side beyond which the view follows the camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 MAJORITY = 0.4  # votes for, less votes against, as a share of the blocks
 LEAST_GAIN = 0.02  # of a change in brightness that is worth following
@@ -55,6 +58,14 @@ class Pose(NamedTuple):
     def still(self, image: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """The image moved back to the learnt view."""
         return self._warp(image, -self.dx, -self.dy, how, cv2.BORDER_REPLICATE, 0)
+
+    def turned(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Whole pixels (right, down) by which the view should follow the camera; mostly 0, 0.
+
+        A camera that shakes comes back; one that is far off has turned.
+        """
+        far = abs(self.dx) > TURNED * shape[1] or abs(self.dy) > TURNED * shape[0]
+        return (round(self.dx), round(self.dy)) if far else (0, 0)
 
     def shaken(self, image: NDArray[Any]) -> NDArray[Any]:
         """A picture of the learnt view moved to where the frame lies; values are not mixed."""
@@ -111,6 +122,20 @@ class Stabiliser:
         else:
             self.reference += np.float32(rate) * (small - self.reference)
 
+    def turn(self, small: Small, dx: float, dy: float) -> None:
+        """Take over a view that lies dx farther left and dy farther up on the scene.
+
+        Parameters
+        ----------
+        small
+            The small picture of the new view, where it shows what the reference has not.
+        dx, dy
+            Pixels of a small picture.
+        """
+        back = Pose(-dx, -dy)
+        known = back.covered(np.ones(small.shape, np.uint8), 0)
+        self.reference = np.where(known > 0, back.still(self.reference), small)
+
     def _shift(self, small: Small) -> tuple[float, float]:
         """Pixels of the small picture; zeros unless the blocks agree that it moved."""
         reference = self.reference
@@ -123,9 +148,12 @@ class Stabiliser:
         far = abs(dx) > FARTHEST * width or abs(dy) > FARTHEST * height
         if far or abs(dx) + abs(dy) < LEAST_SHIFT:
             return 0.0, 0.0
-        target = detail(reference)
-        before = blocks(np.abs(detail(small) - target), self.rows)
-        after = blocks(np.abs(detail(Pose(dx, dy).still(small)) - target), self.rows)
+        fine, target = detail(small), detail(reference)
+        dx, dy = refine(fine, target, dx, dy, max(1, self.rows // FINE))
+        if abs(dx) + abs(dy) < LEAST_SHIFT:
+            return 0.0, 0.0
+        before = blocks(np.abs(fine - target), self.rows)
+        after = blocks(np.abs(Pose(dx, dy).still(fine) - target), self.rows)
         votes = np.mean(after < BETTER * before) - np.mean(before < BETTER * after)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
 
