@@ -18,10 +18,11 @@ from bgsub.kernels.lanes import LANES
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
+from bgsub.models.light import Blocks, Light, block_levels
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
-from bgsub.models.stabilise import Pose, Stabiliser, shrink
+from bgsub.models.stabilise import Pose, Small, Stabiliser, block_side, shrink
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
@@ -40,6 +41,7 @@ SHADE = 0.2  # evidence of what looks like a shadow
 AROUND = 9  # pixels, side of the square over which the evidence is averaged
 LOGIT = -8.5, 11.7  # of the probability: the first, and the second times the root of that average
 NO_SHADOWS = shade.blank(0)
+NOTHING = np.empty((0, 0), np.float32)
 PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
 
 _FAR = np.arange(256) / online.STRIDE
@@ -151,6 +153,8 @@ class AdaptiveMixture:
         if model.params.stabilise:
             small = shrink(model.background(), model.params.stabilise_rows, 255 / model._range)
             model._stabiliser.learn(small, 1.0)
+        if model.params.follow_light:
+            model._light.learn(block_levels(model.background(), 255 / model._range), 1.0)
         return model
 
     def reset(self) -> None:
@@ -169,6 +173,7 @@ class AdaptiveMixture:
         self._adrift = False
         self._memory = self.params.history
         self._stabiliser = Stabiliser(self.params.stabilise_rows)
+        self._light = Light()
         self._pose = Pose()
         self._fresh = False
         self._look = False
@@ -220,8 +225,7 @@ class AdaptiveMixture:
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
         coloured = has_colour(pixels.reshape(image.shape))
-        if self.params.stabilise:
-            pixels, flags = self._steadied(image, pixels, flags, rate)
+        pixels, flags = self._steadied(image, pixels, flags, rate)
         if not self._shadows.kept.size:
             self._shadows = self._no_shadows()
         mask = self._label(pixels, flags, rate, time, coloured, self._shadows)
@@ -337,9 +341,8 @@ class AdaptiveMixture:
         if image is not None:
             pixels = self._pixels(image)
             coloured = has_colour(pixels.reshape(self._shape))
-            if self.params.stabilise:
-                pose, _ = self._stabiliser.pose(image, 255 / self._range)
-                pixels = pose.steady(image, self._range).reshape(-1)
+            pose, _, _ = self._compared(image)
+            pixels = pose.steady(image, self._range).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
             self._label(pixels, none, 0.0, None, coloured, shadows)
         if pixels is None:
@@ -375,7 +378,7 @@ class AdaptiveMixture:
     def view(self) -> NDArray[Any]:
         """The last image applied as it was compared: where, and as bright as, the learnt view is.
 
-        Without `stabilise` it is the image itself.
+        Without `stabilise` and `follow_light` it is the image itself.
         """
         self._learnt()
         if self._image is None:
@@ -398,6 +401,7 @@ class AdaptiveMixture:
                 params=self.params,
                 moving=self._moving,
                 reference=self._stabiliser.reference,
+                light=self._light.reference,
                 told=self._told,
                 shape=self._shape or (),
                 dtype=self._dtype,
@@ -423,6 +427,7 @@ class AdaptiveMixture:
         model._clock, model._upset = snapshot.clock, snapshot.upset
         model._adrift, model._memory = snapshot.adrift, snapshot.memory
         model._stabiliser = Stabiliser(model.params.stabilise_rows, snapshot.reference)
+        model._light = Light(snapshot.light)
         return model
 
     @property
@@ -486,14 +491,18 @@ class AdaptiveMixture:
     def _steadied(
         self, image: NDArray[Any], pixels: NDArray[Any], flags: NDArray[np.uint8], rate: float
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Pixels and flags where the learnt view has them."""
-        self._pose, small = self._stabiliser.pose(image, 255 / self._range)
+        """Pixels and flags where and as bright as the learnt view has them."""
+        self._pose, small, blocks = self._compared(image)
         dx, dy = self._pose.turned(self._size)
         if rate > 0 and (dx or dy):
-            small = self._turn(image, dx, dy)
+            small, blocks = self._turn(image, dx, dy)
         if rate > 0:
             own = min(rate * max(self.params.settled_gain, 1.0), 1.0)
-            self._stabiliser.learn(small, max(own, 1 / (self._frames + 1)))
+            own = max(own, 1 / (self._frames + 1))
+            if self.params.stabilise:
+                self._stabiliser.learn(small, own)
+            if self.params.follow_light:
+                self._light.learn(blocks, own)
         if self._pose == Pose():
             return pixels, flags
         if self._pose.moved:
@@ -501,8 +510,8 @@ class AdaptiveMixture:
             flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
         return self._pose.steady(image, self._range).reshape(-1), flags
 
-    def _turn(self, image: NDArray[Any], dx: int, dy: int) -> NDArray[np.float32]:
-        """Follow a camera that has turned; the small picture of the image in its new view.
+    def _turn(self, image: NDArray[Any], dx: int, dy: int) -> tuple[Small, Blocks]:
+        """Follow a camera that has turned; what is to be learnt of the image in its new view.
 
         What the old view showed goes on as it was, at its new place.
         """
@@ -510,10 +519,28 @@ class AdaptiveMixture:
         self._moving = Pose(-dx, -dy).covered(self._moving, 0)
         self._pose = self._pose._replace(dx=self._pose.dx - dx, dy=self._pose.dy - dy)
         small = shrink(image, self.params.stabilise_rows, 255 / self._range)
-        right, down = self._size[1] / small.shape[1], self._size[0] / small.shape[0]
-        small = Pose(self._pose.dx / right, self._pose.dy / down).still(small)
-        self._stabiliser.turn(small, dx / right, dy / down)
-        return small
+        side = block_side(self._size, self.params.stabilise_rows)
+        small = Pose(self._pose.dx / side, self._pose.dy / side).still(small)
+        self._stabiliser.turn(small, dx / side, dy / side)
+        blocks = NOTHING
+        if self.params.follow_light:
+            blocks = self._blocks(image, self._pose)
+            self._light = Light(blocks * np.array(self._pose.gains or 1, np.float32))
+        return small, blocks
+
+    def _compared(self, image: NDArray[Any]) -> tuple[Pose, Small, Blocks]:
+        """Where and how bright an image is, and what is to be learnt of it."""
+        pose, small, blocks = Pose(), NOTHING, NOTHING
+        if self.params.stabilise:
+            pose, small = self._stabiliser.pose(image, 255 / self._range)
+        if self.params.follow_light:
+            blocks = self._blocks(image, pose)
+            pose = pose._replace(gains=self._light.gains(blocks))
+        return pose, small, blocks
+
+    def _blocks(self, image: NDArray[Any], pose: Pose) -> Blocks:
+        """Grey levels of an image that lies so, block by block."""
+        return block_levels(pose.still(image) if pose.moved else image, 255 / self._range)
 
     def _label(
         self,

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from bgsub.errors import ConfigError, DiskFullError, ModelFileError
 from bgsub.kernels import online
-from bgsub.models import checks, stabilise
+from bgsub.models import checks, light, stabilise
 from bgsub.models.params import MixtureParams
 
-FORMAT, VERSION = "bgsub-model", 2
-CONTENT = ["about.json", "moving.npy", "reference.npy", "state.npy"]
+FORMAT, VERSION = "bgsub-model", 3
+CONTENT = ["about.json", "light.npy", "moving.npy", "reference.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
@@ -41,6 +41,8 @@ class Snapshot:
     """(height, width) bits of the last two cleaned masks."""
     reference: NDArray[np.float32]
     """The stabiliser's small picture; (0, 0) without one."""
+    light: NDArray[np.float32]
+    """How bright the view is, block by block; (0, 0, 0) where it is not followed."""
     told: bool
     """Whether the last frame's cleaned mask has come."""
     frames: int
@@ -77,7 +79,7 @@ def write(path: Path, snapshot: Snapshot) -> None:
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry("about.json"), json.dumps(about, indent=1))
-            for name in ("state", "moving", "reference"):
+            for name in ("state", "moving", "reference", "light"):
                 data = io.BytesIO()
                 np.lib.format.write_array(data, getattr(snapshot, name), allow_pickle=False)
                 archive.writestr(_entry(f"{name}.npy"), data.getbuffer())
@@ -146,6 +148,8 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
     moving = _array(archive, "moving.npy", shape[:2], np.dtype(np.uint8))
     small = stabilise.small_size(shape, params.stabilise_rows) if params.stabilise else (0, 0)
     reference = _array(archive, "reference.npy", small, np.dtype(np.float32))
+    blocks = (*light.BLOCKS[::-1], variant.channels) if params.follow_light else (0, 0, 0)
+    bright = _array(archive, "light.npy", blocks, np.dtype(np.float32))
     return Snapshot(
         params=params,
         shape=shape,
@@ -153,6 +157,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         state=state,
         moving=moving,
         reference=reference,
+        light=bright,
         told=told,
         frames=frames,
         seconds=seconds,

@@ -99,10 +99,12 @@ class MixtureParams:
     """Fall of its weight bar with that share: 1 - unrest_lower * share, at least 0.1."""
 
     stabilise: bool = True
-    """Follow a camera that shakes, and a picture that brightens or darkens as a whole."""
+    """Follow a camera that shakes."""
     stabilise_rows: int = 60
-    """Pixels, about, of the short side of the small picture on which shift and gain are found; the
-    more, the more exact, and the slower."""
+    """Pixels, about, of the short side of the small picture on which the shift is found; the more,
+    the more exact, and the slower."""
+    follow_light: bool = True
+    """Follow a picture that brightens, darkens or changes its tint as a whole."""
 
     shadows: bool = True
     """Label shadows 127."""
@@ -227,6 +229,7 @@ CLASSIC = MixtureParams(
     noise_rate=0.0,
     ghost_edges=0.0,
     stabilise=False,
+    follow_light=False,
     shadows=False,
     shadow_unevenness=1.0,
     relearn_share=1.0,

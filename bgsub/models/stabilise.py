@@ -1,9 +1,7 @@
-"""How a frame lies against the view the model has learnt: a small shift, and a gain.
+"""How a frame lies against the view the model has learnt: a small shift, and its light.
 
 Kuglin and Hines, "The phase correlation image alignment method", ICCS 1975, finds the shift; the
 blocks of the picture then vote on it, so that a large moving thing cannot carry the view along.
-The gain is the median of quotients of Chen and Ellis, "A self-adaptive Gaussian mixture model",
-CVIU 122 (2014).
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from bgsub.kernels.means import block_means
 from bgsub.kernels.shift import refine
+from bgsub.models.light import Gains, brightened
 
 Small = NDArray[np.float32]
 
@@ -27,9 +26,6 @@ FINE = 60  # rows on which the shift is refined
 TURNED = 0.1  # share of the side beyond which the view follows the camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 MAJORITY = 0.4  # votes for, less votes against, as a share of the blocks
-LEAST_GAIN = 0.02  # of a change in brightness that is worth following
-AGREE, SUPPORT = 0.05, 0.5  # share of the blocks that must agree on the gain, within 5 %
-GAINS = 0.5, 2.0
 
 
 class Pose(NamedTuple):
@@ -39,8 +35,8 @@ class Pose(NamedTuple):
     """Pixels by which the picture has moved right."""
     dy: float = 0.0
     """Pixels by which it has moved down."""
-    gain: float = 1.0
-    """What its grey levels must be multiplied by."""
+    gains: Gains = ()
+    """What its channels must be multiplied by."""
 
     @property
     def moved(self) -> bool:
@@ -49,11 +45,7 @@ class Pose(NamedTuple):
     def steady(self, image: NDArray[Any], top: float) -> NDArray[Any]:
         """The image moved back to the learnt view, and as bright as it, at most `top`."""
         image = self.still(image) if self.moved else np.ascontiguousarray(image)
-        if self.gain == 1:
-            return image
-        if image.dtype == np.uint8:
-            return np.asarray(cv2.convertScaleAbs(image, alpha=self.gain)).reshape(image.shape)
-        return np.minimum(image * np.float32(self.gain), top).astype(image.dtype)
+        return brightened(image, self.gains, top)
 
     def still(self, image: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
         """The image moved back to the learnt view."""
@@ -113,7 +105,7 @@ class Stabiliser:
         dx, dy = self._shift(small)
         aligned = small if dx == 0 and dy == 0 else Pose(dx, dy).still(small)
         side = block_side(image.shape, self.rows)
-        return Pose(dx * side, dy * side, self._gain(aligned)), aligned
+        return Pose(dx * side, dy * side), aligned
 
     def learn(self, small: Small, rate: float) -> None:
         """Draw the reference toward a small picture that pose() returned."""
@@ -156,13 +148,6 @@ class Stabiliser:
         after = blocks(np.abs(Pose(dx, dy).still(fine) - target), self.rows)
         votes = np.mean(after < BETTER * before) - np.mean(before < BETTER * after)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
-
-    def _gain(self, aligned: Small) -> float:
-        quotients = blocks(self.reference, self.rows) / np.maximum(blocks(aligned, self.rows), 1)
-        gain = float(np.median(quotients))
-        agree = float(np.mean(np.abs(quotients - gain) < AGREE * gain))
-        followed = abs(gain - 1) >= LEAST_GAIN and agree >= SUPPORT and GAINS[0] < gain < GAINS[1]
-        return gain if followed else 1.0
 
 
 def block_side(shape: tuple[int, ...], rows: int) -> int:

@@ -32,12 +32,12 @@ def overlay(result: Result) -> NDArray[np.uint8]:
     """The frame with foreground and shadow tinted, outlined and boxed, (height, width, 3) BGR."""
     picture = as_bgr(result.image)
     for label, tint in ((255, FOREGROUND_TINTED), (127, SHADOW_TINTED)):
-        where = cv2.compare(result.mask, label, cv2.CMP_EQ)
+        where = (result.mask == label).view(np.uint8)
         left, top, wide, high = cv2.boundingRect(where)
         part = np.s_[top : top + high, left : left + wide]
         if high:
             cv2.copyTo(cv2.LUT(picture[part], tint), where[part], picture[part])
-    foreground = cv2.compare(result.mask, 255, cv2.CMP_EQ)
+    foreground = (result.mask == 255).view(np.uint8)
     lines, _ = cv2.findContours(foreground, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     thin = max(1, round(min(picture.shape[:2]) / 400))
     cv2.drawContours(picture, lines, -1, FOREGROUND_TINT, thin, cv2.LINE_AA)
