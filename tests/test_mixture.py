@@ -9,7 +9,7 @@ from bgsub.kernels import em as kernel
 from bgsub.mixture import GaussianMixture, MixtureWarning, Progress
 
 FORMS = ["full", "tied", "diag", "spherical"]
-SIZES = [(700, 2, 3), (500, 6, 3)]
+SIZES = [(700, 2, 3), (500, 9, 3)]
 
 
 def blobs(samples, features, components, seed=0):
@@ -505,8 +505,9 @@ def test_pruning_drops_the_light_and_merging_joins_the_near():
 
 
 def test_sizes_are_counted_three_ways():
-    mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [10.0]], [1.0, 1.0], "spherical")
-    x = np.array([[0.0]] * 3 + [[10.0]] + [[5.0]] * 2)
+    means = [[0.0, 0], [10, 0]]
+    mixture = GaussianMixture.from_parameters([0.5, 0.5], means, [1.0, 1.0], "spherical")
+    x = np.array([[0.0, 0]] * 3 + [[10, 0]] + [[5, 0]] * 2)
     sizes = mixture.cluster_sizes(x)
 
     assert_allclose(sizes.mass, [4, 2])

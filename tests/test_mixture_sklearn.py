@@ -13,6 +13,7 @@ from test_mixture import blobs
 
 import bgsub.mixture
 from bgsub.errors import ConfigError, NotFittedError
+from bgsub.kernels import em, kmeans
 from bgsub.mixture import BayesianGaussianMixture, ConvergenceWarning, GaussianMixture, KMeans
 
 checks = pytest.importorskip("sklearn.utils.estimator_checks")
@@ -28,6 +29,14 @@ with warnings.catch_warnings():
         for estimator, check in checks.estimator_checks_generator(estimator)
         if not (isinstance(estimator, KMeans) and check.func.__name__ == UNFAIR)
     ]
+
+
+@pytest.fixture(autouse=True)
+def one_kernel(monkeypatch):
+    """The kernel for any number of features serves all: manners do not depend on it."""
+    monkeypatch.setattr(em, "NARROW_FULL", 0)
+    monkeypatch.setattr(em, "NARROW_DIAGONAL", 0)
+    monkeypatch.setattr(kmeans, "NARROW", 0)
 
 
 @pytest.mark.parametrize(("estimator", "check"), CASES)

@@ -41,6 +41,9 @@ LANES_NARROW, LANES_TILED = 128, 64
 CHUNK, MOST_CHUNKS, SUMS_BYTES = 4096, 32, 6 << 20
 """Samples in the least chunk, chunks at most, and bytes that their sums may take."""
 
+CACHE_LINE = 8
+"""Sums in a cache line."""
+
 WORK_PER_THREAD = 1 << 17
 """Numbers times components below which waking a thread costs more than it saves."""
 
@@ -447,13 +450,8 @@ def run(
     top = np.zeros(LANES, REAL)
     norm = np.ones(LANES, REAL)
     share = np.zeros(LANES, REAL)
-    # Sums in a thread's own memory: in neighbouring places of one array, threads would take the
-    # cache line from each other at every block.
-    mass, first = np.zeros(masses.shape[1:]), np.zeros(firsts.shape[1:])
-    second = np.zeros(seconds.shape[1:])
     for part in range(begin, end):
         total = 0.0
-        mass[:], first[:], second[:] = 0.0, 0.0, 0.0
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
@@ -482,10 +480,12 @@ def run(
             if masses.size:
                 total += evidence(size, weight, top, norm)
                 for k in range(components):
-                    gather(k, x, seen, about, away, pulled, q, share, mass, first, second)
+                    gather(
+                        k, x, seen, about, away, pulled, q, share,
+                        masses[part], firsts[part], seconds[part],
+                    )
         if masses.size:
             totals[part] = total
-            masses[part], firsts[part], seconds[part] = mass, first, second
 """
 
 
@@ -676,6 +676,15 @@ def _no_reports(real: Any) -> Reports:
     return Reports(np.empty(0, real), np.empty((0, 0), real), np.empty(0, np.int64))
 
 
+def _apart(chunks: int, components: int, *row: int) -> NDArray[np.float64]:
+    """Zeros (chunks, components or more, *row) for sums.
+
+    The rows more keep the sums of one chunk off the cache lines of the next: two threads that write
+    to one line at every block take it from each other.
+    """
+    return np.zeros((chunks, components + -(-CACHE_LINE // math.prod(row)), *row))
+
+
 def gather(
     rows: Rows,
     gaussians: Gaussians,
@@ -706,9 +715,9 @@ def gather(
     room = SUMS_BYTES // (8 * components * math.prod(tail) + 1)
     chunks = int(max(1, min(MOST_CHUNKS, max(2, room), len(rows.values) // CHUNK)))
     totals = np.zeros(chunks)
-    masses = np.zeros((chunks, components, 1 + call.width * rows.missing))
-    firsts = np.zeros((chunks, components, call.width))
-    seconds = np.zeros((chunks, components, *tail))
+    masses = _apart(chunks, components, 1 + call.width * rows.missing)
+    firsts = _apart(chunks, components, call.width)
+    seconds = _apart(chunks, components, *tail)
     handed = np.empty((0, 0), call.real) if given is None else given
     call.run(
         chunks,
@@ -717,8 +726,8 @@ def gather(
         (totals, masses, firsts, seconds),
         _no_reports(call.real),
     )
-    mass = masses.sum(0)
-    second = seconds.sum(0)
+    mass = masses.sum(0)[:components]
+    second = seconds.sum(0)[:components]
     if len(tail) == 2:
         place = np.arange(call.width)
         second = np.where(place[:, None] <= place, second, second.swapaxes(1, 2))
@@ -729,7 +738,7 @@ def gather(
         about,
         mass[:, 0],
         mass[:, 1 : 1 + features] if rows.missing else mass,
-        firsts.sum(0)[:, :features],
+        firsts.sum(0)[:components, :features],
         second,
         float(totals.sum()),
     )
