@@ -77,6 +77,21 @@ def test_comparisons_masks_and_reductions(dtype):
     assert (out != 0).any()
 
 
+@pytest.mark.parametrize(("stride", "offset"), [(1, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 3)])
+def test_bytes_are_loaded_as_the_upper_halves_of_numbers(stride, offset):
+    @njit
+    def kernel(image, out):
+        store(out, 0, lanes.load_upper_halves(image, 5, stride, offset))
+
+    rng = np.random.default_rng(8)
+    image = rng.integers(0, 256, 5 + LANES * stride, np.uint8)
+    out = np.zeros(LANES, np.uint16)
+    kernel(image, out)
+    np.testing.assert_array_equal(out, image[5 + offset :: stride].astype(np.uint16) * 256)
+    mine = lanes.load_upper_halves(image, 5, stride, offset)
+    np.testing.assert_array_equal(mine, out)
+
+
 def test_the_bits_of_a_mask():
     def body(a, out):
         mask = load(a, 0) > 50

@@ -1,5 +1,6 @@
 """Promised: the mixture is OpenCV's when every ingredient is off; state is a value."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
@@ -21,10 +22,32 @@ def noisy(frames, size=(48, 64), seed=0):
 
 @pytest.mark.parametrize("name", ["fast", "balanced", "best", "classic"])
 def test_the_bits_do_not_depend_on_the_number_of_threads(name):
-    one, two = AdaptiveMixture.from_preset(name, 1), AdaptiveMixture.from_preset(name, 2)
-    for n, image in enumerate(noisy(20, (96, 128))):
-        np.testing.assert_array_equal(one.apply(image, n / 25), two.apply(image, n / 25))
-    np.testing.assert_array_equal(one._state, two._state)
+    """In a picture large enough for helpers to wake in time, with shadows, and an odd rest."""
+    models = [AdaptiveMixture.from_preset(name, n) for n in (1, 2, 3)]
+    seen = set()
+    for n, image in enumerate(noisy(14, (401, 603))):
+        if n > 10:
+            image[100:300, 50:400] = image[100:300, 50:400] * 0.7
+        one, *others = [model.apply(image, n / 25) for model in models]
+        seen.update(np.unique(one))
+        for other in others:
+            np.testing.assert_array_equal(one, other)
+    for model in models[1:]:
+        np.testing.assert_array_equal(models[0]._state, model._state)
+    assert seen == {0, 127, 255} if models[0].params.shadows else {0, 255}
+
+
+def test_models_in_several_threads_do_not_mix():
+    videos = [list(noisy(8, (300, 500))), list(noisy(8, (300, 500)))[::-1]]
+
+    def masks(images):
+        model = AdaptiveMixture.from_preset("fast", threads=2)
+        return [model.apply(image, n / 25) for n, image in enumerate(images)]
+
+    alone = [masks(images) for images in videos]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(masks, videos))
+    np.testing.assert_array_equal(together, alone)
 
 
 @pytest.mark.parametrize("name", ["balanced", "classic"])

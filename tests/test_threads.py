@@ -50,6 +50,69 @@ def test_an_error_comes_back_when_all_has_ended():
     threads.split(lambda first, last: None, 100, 2)
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_work_that_hands_itself_out_is_done_when_share_returns(count):
+    for _ in range(3):
+        taken, done, lock = [], [], threading.Lock()
+
+        def work(rest, taken=taken, done=done, lock=lock):
+            while True:
+                with lock:
+                    piece = len(taken)
+                    if piece == 20:
+                        return len(done) == 20
+                    taken.append(threading.get_ident())
+                time.sleep(0.01)
+                done.append(piece)
+
+        threads.share(work, count)
+        assert sorted(done) == list(range(20))
+        assert len(set(taken)) == count
+
+
+def test_an_error_of_a_helper_comes_back_when_no_other_is_at_work():
+    me, inside = threading.get_ident(), []
+
+    def work(rest):
+        inside.append(rest)
+        time.sleep(0.02)
+        inside.remove(rest)
+        if threading.get_ident() != me:
+            raise ValueError("a piece is lost")
+        return False
+
+    with pytest.raises(ValueError, match="a piece is lost"):
+        threads.share(work, 3)
+    assert inside == []
+
+
+def test_the_callers_error_waits_for_the_helpers():
+    me, inside = threading.get_ident(), []
+
+    def work(rest):
+        if threading.get_ident() == me:
+            time.sleep(0.01)
+            raise KeyboardInterrupt
+        inside.append(rest)
+        time.sleep(0.05)
+        inside.remove(rest)
+        return True
+
+    with pytest.raises(KeyboardInterrupt):
+        threads.share(work, 3)
+    assert inside == []
+
+
+def test_a_late_helper_finds_nothing_to_do(monkeypatch):
+    """The caller does not wait for it, and it does not touch what the caller has gone on with."""
+    late, called = [], []
+    monkeypatch.setattr(threads, "_call", lambda helpers, job: late.append(job))
+    threads.share(lambda rest: bool(called.append(rest)) or True, 2)
+    late[0].wait()
+    late[0].help()
+    assert called == [0]
+
+
 def test_two_callers_at_once_do_not_mix():
     def caller(out):
         def work(first, last):

@@ -202,7 +202,7 @@ def _high_product(builder, vector, a, b):
     # LLVM knows the multiplication that we want only from a pattern, and moves its parts away from
     # one another; so where it has a name it is called by it.
     for feature, name, width in _HIGH_PRODUCTS:
-        if f"+{feature}" in _features():
+        if f"+{feature}" in features():
             part = ir.VectorType(vector.element, width)
             multiply = _declared(builder, name, part, part, part)
             return _joined(
@@ -225,7 +225,7 @@ _HIGH_PRODUCTS = (
 
 
 @cache
-def _features():
+def features():
     """What the processor can do that numba compiles for."""
     settings: Any = config
     given = settings.CPU_FEATURES
@@ -434,6 +434,40 @@ def _load_every(context, builder, signature, values):
     every = builder.load(address, align=_BYTES[vector])
     nothing = ir.Constant(every.type, ir.Undefined)
     return builder.shuffle_vector(every, nothing, _order(range(offset, count, stride)))
+
+
+def load_upper_halves(array, at, stride, offset):
+    """What load_every() gives of bytes, as uint16 numbers 256 times as large."""
+    return load_every(array, at, stride, offset).astype(np.uint16) << np.uint16(8)
+
+
+@type_callable(load_upper_halves)
+def _type_load_upper_halves(context):
+    def typer(array, at, stride, offset):
+        literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
+        fits = isinstance(array, types.Array) and array.dtype == types.uint8 and literal
+        return UINT16 if fits else None
+
+    return typer
+
+
+@lower_builtin(
+    load_upper_halves, types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral
+)
+def _load_upper_halves(context, builder, signature, values):
+    stride, offset = (kind.literal_value for kind in signature.args[2:])
+    upper = ir.Constant(UINT16.llvm, [0xFF00] * LANES)
+    if stride != 3 or "+avx512vbmi" not in features():
+        every = _load_every(context, builder, signature.replace(return_type=UINT8), values)
+        return builder.shl(builder.zext(every, UINT16.llvm), ir.Constant(UINT16.llvm, [8] * LANES))
+    # Two registers hold the 96 bytes, and one instruction picks from both.
+    array, at = values[:2]
+    halves = [at, builder.add(at, ir.Constant(at.type, 32))]
+    addresses = [_address(context, builder, signature.args[0], array, n, UINT8, 64) for n in halves]
+    first, last = (builder.load(address, align=1) for address in addresses)
+    places = [3 * (n // 2) + offset for n in range(64)]
+    picked = builder.shuffle_vector(first, last, _order([p if p < 64 else p + 32 for p in places]))
+    return builder.and_(builder.bitcast(picked, UINT16.llvm), upper)
 
 
 @type_callable(store)

@@ -38,10 +38,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import lanes, source
+from bgsub.kernels import lanes, shade, source, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.kernels.shade import Shadows
 from bgsub.kernels.template import expand
+from bgsub.kernels.turns import APART
 
 HEAD = 4
 """Numbers a tile: the fewest hits of its first modes if they are settled background in all pixels,
@@ -50,6 +51,9 @@ the share that the unrest has lost, and how many they were."""
 
 TILES_AT_ONCE = 1 << 10
 """Tiles that are made from modes at once, so that little memory is needed beside the state."""
+
+TURN = 256
+"""Tiles that a thread takes at once."""
 
 STRIDE = 64
 """Steps in which a radius is counted by `distance`; the farthest is four of them, less a step."""
@@ -144,11 +148,15 @@ HEADER = '''
 import numpy as np
 from numba import njit
 from bgsub.kernels.lanes import (
-    LANES, add_most, anywhere, bits, everywhere, exp, filled, high_product, least, load, load_every, most,
+    LANES, add_most, anywhere, bits, everywhere, exp, filled, high_product, least, load, load_every,
+    load_upper_halves, most,
     ramp, select, smallest, sqrt, store, store_every, sub_least, to_float32, to_int32, to_uint8,
     to_uint16,
 )
 
+from bgsub.kernels.turns import PATIENCE, claim, count, pause
+
+TURN = {turn}
 C = {channels}
 K = {modes}
 HEAD = {head}
@@ -164,7 +172,7 @@ STRIDE, FARTHEST = np.float32({stride}), np.float32(255 / {stride})
 ZERO, ONE = np.float32(0), np.float32(1)
 U16, U32, F32 = np.uint16, np.uint32, np.float32
 OPTIONS = dict(nogil=True, cache=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}})
-INNER = dict(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)  # half the compiling
+INNER = dict(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 STEP = dict(**INNER, forceinline=True)
 AT_ONCE = 32  # tiles, so few that the long way finds in the nearest cache what the short way read
 '''
@@ -335,9 +343,15 @@ CHANCE = """
 
 PIXELS = """
 %if ycrcb
+%if byte and compact
+        blue = load_upper_halves(image, at * 3, 3, 0)
+        green = load_upper_halves(image, at * 3, 3, 1)
+        red = load_upper_halves(image, at * 3, 3, 2)
+%else
         blue = level(load_every(image, at * 3, 3, 0), r.scale)
         green = level(load_every(image, at * 3, 3, 1), r.scale)
         red = level(load_every(image, at * 3, 3, 2), r.scale)
+%end
         x0 = luma(blue, green, red)
         x1 = chroma_red(blue, green, red)
         x2 = chroma_blue(blue, green, red)
@@ -731,6 +745,49 @@ def step(image, state, flags, busy, labels, ratios, spots, first, last, begin, r
         end = min(here + AT_ONCE, last)
         n = short_way(image, state, flags, labels, ratios, spots, here, end, begin, todo, r)
         long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r)
+
+
+@njit(**INNER)
+def reached(counters, which, total):
+    for _ in range(PATIENCE):
+        if count(counters, which) >= total:
+            return True
+        pause()
+    return False
+
+
+@njit(**OPTIONS)
+def all_turns(image, state, flags, busy, labels, ratios, spots, kept, size, whole, limits, counters, r):
+    while True:
+        first = claim(counters, 0, TURN)
+        if first >= whole:
+            break
+        last = min(first + TURN, whole)
+        step(image, state, flags, busy, labels, ratios, spots, first, last, 0, r)
+        claim(counters, 1, last - first)
+    if not reached(counters, 1, whole):
+        return False
+%if shadows
+    # A shadow is judged among its neighbours, so all must be labelled before.
+    while limits[0] < 1:
+        first = claim(counters, 2, TURN)
+        if first >= kept.size:
+            break
+        last = min(first + TURN, kept.size)
+        confirm(ratios, spots, kept, labels, size[0], size[1], limits[0], limits[1], first, last)
+        claim(counters, 3, last - first)
+    return limits[0] >= 1 or reached(counters, 3, kept.size)
+%else
+    return True
+%end
+
+
+@njit(**OPTIONS)
+def take_turns(image, state, flags, busy, labels, ratios, spots, kept, size, whole, limits, counters, rest, r):
+    done = all_turns(image, state, flags, busy, labels, ratios, spots, kept, size, whole, limits, counters, r)
+    for _ in range(rest):
+        pause()
+    return done
 """
 
 READING = """
@@ -847,6 +904,7 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
     compact, modes, channels = variant.compact, variant.modes, variant.channels
     header = HEADER.format(
         variant=variant,
+        turn=TURN,
         lanes_version=source.version(lanes),
         channels=channels,
         modes=modes,
@@ -875,6 +933,8 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
     template = (COMPACT if compact else WIDE) + NEAR + STEP + READING
     for mark, text in parts.items():
         template = template.replace(mark, text)
+    if variant.shadows:
+        header += f"from {shade.kernel().__name__} import confirm\n"
     text = header + _with_rates(expand(template, options, modes, channels))
     return source.load(text if compiled else text.replace(NUMBA, PLAIN))
 
@@ -969,22 +1029,79 @@ def step(
     compiled
         False for the interpreted kernel.
     """
-    kernel = load(variant, compiled).step
     whole = labels.size // LANES
     if first < whole:
-        kernel(image, state, flags, busy, labels, *shadows[:2], first, min(last, whole), 0, now)
+        end = min(last, whole)
+        kernel = load(variant, compiled).step
+        kernel(image, state, flags, busy, labels, *shadows[:2], first, end, 0, now)
     if last > whole:
-        # The last pixels do not fill a tile: they are given room.
-        at, channels = whole * LANES, variant.channels
-        left = labels.size - at
-        padded = [np.zeros(LANES * channels, image.dtype), *np.zeros((2, LANES), np.uint8)]
-        padded[0][: left * channels] = image[at * channels :]
-        padded[1][:] = OUTSIDE
-        padded[1][: flags.size - at] = flags[at:]
-        padded[2][:left] = busy[at:]
-        out = np.zeros(LANES, np.uint8)
-        kernel(padded[0], state, *padded[1:], out, *shadows[:2], whole, last, whole, now)
-        labels[at:] = out[:left]
+        _step_at_end(variant, image, state, flags, busy, labels, shadows, now, compiled)
+
+
+def _step_at_end(
+    variant: Variant,
+    image: NDArray[Any],
+    state: NDArray[Any],
+    flags: NDArray[np.uint8],
+    busy: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    shadows: Shadows,
+    now: Rates,
+    compiled: bool = True,
+) -> None:
+    """step() for the last pixels, which do not fill a tile: they are given room."""
+    whole, channels = labels.size // LANES, variant.channels
+    at = whole * LANES
+    left = labels.size - at
+    padded = [np.zeros(LANES * channels, image.dtype), *np.zeros((2, LANES), np.uint8)]
+    padded[0][: left * channels] = image[at * channels :]
+    padded[1][:] = OUTSIDE
+    padded[1][: flags.size - at] = flags[at:]
+    padded[2][:left] = busy[at:]
+    out = np.zeros(LANES, np.uint8)
+    kernel = load(variant, compiled).step
+    kernel(padded[0], state, *padded[1:], out, *shadows[:2], whole, whole + 1, whole, now)
+    labels[at:] = out[:left]
+
+
+def turns(
+    variant: Variant,
+    image: NDArray[Any],
+    state: NDArray[Any],
+    flags: NDArray[np.uint8],
+    busy: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    shadows: Shadows,
+    uneven: float,
+    few: float,
+    now: Rates,
+) -> threads.Turns:
+    """Work for threads.share(): label and learn a picture, then confirm its shadows.
+
+    Parameters
+    ----------
+    labels
+        (height, width). Written.
+    uneven, few
+        As shade.confirm() takes them; an `uneven` of 1 confirms all.
+    variant, image, state, flags, busy, shadows, now
+        As step() takes them.
+
+    Returns
+    -------
+    work
+        Takes tiles until none is left; True when all are done, False if others are still at work.
+    """
+    row, kernel = labels.reshape(-1), load(variant).take_turns
+    whole, counters = row.size // LANES, np.zeros(4 * APART, np.int64)
+    if row.size % LANES:
+        _step_at_end(variant, image, state, flags, busy, row, shadows, now)
+    arrays = image, state, flags, busy, row, *shadows
+
+    def work(rest: int) -> bool:
+        return bool(kernel(*arrays, labels.shape, whole, (uneven, few), counters, rest, now))
+
+    return work
 
 
 def tiles(n_pixels: int) -> int:

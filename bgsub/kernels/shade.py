@@ -134,11 +134,12 @@ def confirm(
         Range of tiles; ranges may be confirmed side by side.
     """
     row = labels.reshape(-1)
-    _kernel().confirm(*shadows, row, *labels.shape, uneven, few, first, last)
+    kernel().confirm(*shadows, row, *labels.shape, uneven, few, first, last)
 
 
 @cache
-def _kernel() -> ModuleType:
+def kernel() -> ModuleType:
+    """confirm(), compiled."""
     return source.load(TEXT.format(lanes_version=source.version(lanes)))
 
 

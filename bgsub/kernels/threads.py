@@ -4,6 +4,10 @@ Kernels release the interpreter lock, so plain threads serve them. numba's own p
 not used: two Python threads in numba's default layer at once end the process. Waking a thread takes
 about as long as a small frame, so the caller begins at once, the ranges are small, and each thread
 takes the next one when it is ready; nobody waits for a thread that came too late.
+
+`split` hands ranges out in Python. Where a frame is so short that threads would meet at the
+interpreter lock between its ranges, `share` calls once a thread a kernel that takes its ranges
+itself, from the counters of `turns`.
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Condition, Lock, Thread
 
 Work = Callable[[int, int], None]
+Turns = Callable[[int], bool]
 
 RANGES = 8  # a thread
+REST = 500  # pauses of a helper that has done its turns, so that the caller leaves before it
 
 
 def available() -> int:
@@ -48,16 +54,47 @@ class _Job:
                 self.done.release()
 
 
+class _Turns:
+    """One piece of work that hands itself out."""
+
+    def __init__(self, work: Turns) -> None:
+        self.work = work
+        self.lock = Lock()
+        self.over = False
+        self.inside = 0
+        self.left = Condition(self.lock)
+        self.errors: list[BaseException] = []
+
+    def help(self) -> None:
+        with self.lock:
+            if self.over:
+                return
+            self.inside += 1
+        try:
+            self.work(REST)
+        except BaseException as error:
+            self.errors.append(error)
+        with self.lock:
+            self.inside -= 1
+            self.left.notify()
+
+    def wait(self) -> None:
+        """Until no helper is at work, nor will be."""
+        with self.lock:
+            self.over = True
+            self.left.wait_for(lambda: not self.inside)
+
+
 class _Helper:
     """A thread that waits for jobs."""
 
     def __init__(self) -> None:
         self.called = Lock()
         self.called.acquire()
-        self.job: _Job | None = None
+        self.job: _Job | _Turns | None = None
         Thread(target=self._serve, daemon=True, name="bgsub-kernel").start()
 
-    def call(self, job: _Job) -> None:
+    def call(self, job: _Job | _Turns) -> None:
         self.job = job
         self.called.release()
 
@@ -85,13 +122,35 @@ def split(work: Work, total: int, threads: int) -> None:
         work(0, total)
         return
     job = _Job(work, total, min(total, threads * RANGES))
-    for _ in range(min(threads, total) - 1):
+    _call(min(threads, total) - 1, job)
+    job.help()
+    job.done.acquire()
+    if job.errors:
+        raise job.errors[0]
+
+
+def share(work: Turns, threads: int) -> None:
+    """Call work(rest) on up to `threads` threads, until one call tells that all is done.
+
+    A call takes pieces of the work until none is left, pauses `rest` times, and returns False if
+    other calls still had some. Raises what a call raises, once no other is at work.
+    """
+    job = _Turns(work)
+    _call(threads - 1, job)
+    try:
+        while not work(0):
+            job.wait()
+            if job.errors:
+                raise job.errors[0]
+    except BaseException:
+        job.wait()
+        raise
+
+
+def _call(helpers: int, job: _Job | _Turns) -> None:
+    for _ in range(helpers):
         try:
             helper = _idle.pop()
         except IndexError:
             helper = _Helper()
         helper.call(job)
-    job.help()
-    job.done.acquire()
-    if job.errors:
-        raise job.errors[0]

@@ -40,7 +40,7 @@ SHADE = 0.2  # evidence of what looks like a shadow
 AROUND = 9  # pixels, side of the square over which the evidence is averaged
 LOGIT = -8.5, 11.7  # of the probability: the first, and the second times the root of that average
 NO_SHADOWS = shade.blank(0)
-PIXELS_PER_THREAD = 4096  # below, waking a thread costs more than it saves
+PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
 
 _FAR = np.arange(256) / online.STRIDE
 EVIDENCE = np.rint(255 * np.clip((_FAR - DOUBT[0]) / (DOUBT[1] - DOUBT[0]), 0, 1)).astype(np.uint8)
@@ -509,23 +509,23 @@ class AdaptiveMixture:
     ) -> NDArray[np.uint8]:
         """Labels of pixels in the learnt view; learns at a rate above 0."""
         mask = np.empty(self._size, np.uint8)
-        variant = self._variant(flags.size > 0, rate > 0)
-        labels, state = mask.reshape(-1), self._state
         moving = self._moving.reshape(-1)
         if self.params.ghost_edges:
             moving = moving & ~np.uint8(GHOST)
-        rates = self._rates(rate, time, coloured)
-
-        def work(first: int, last: int) -> None:
-            online.step(variant, pixels, state, flags, moving, labels, shadows, first, last, rates)
-
-        def judge(first: int, last: int) -> None:
-            shade.confirm(shadows, mask, self.params.shadow_unevenness, FEW, first, last)
-
-        self._split(work)
-        if variant.shadows and self.params.shadow_unevenness < 1:
-            self._split(judge)
-        else:
+        work = online.turns(
+            self._variant(flags.size > 0, rate > 0),
+            pixels,
+            self._state,
+            flags,
+            moving,
+            mask,
+            shadows,
+            self.params.shadow_unevenness,
+            FEW,
+            self._rates(rate, time, coloured),
+        )
+        threads.share(work, self._workers)
+        if self.params.shadow_unevenness >= 1:
             np.copyto(shadows.kept, shadows.spots)
         return mask
 
@@ -643,10 +643,12 @@ class AdaptiveMixture:
         return out[: n_pixels * width]
 
     def _split(self, work: Callable[[int, int], None]) -> None:
-        n_pixels = math.prod(self._size)
-        wanted = self.threads or threads.available()
-        most = max(1, n_pixels // PIXELS_PER_THREAD)
-        threads.split(work, online.tiles(n_pixels), min(wanted, most))
+        threads.split(work, online.tiles(math.prod(self._size)), self._workers)
+
+    @property
+    def _workers(self) -> int:
+        most = max(1, math.prod(self._size) // PIXELS_PER_THREAD)
+        return min(self.threads or threads.available(), most)
 
 
 def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
