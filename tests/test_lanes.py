@@ -92,6 +92,18 @@ def test_bytes_are_loaded_as_the_upper_halves_of_numbers(stride, offset):
     np.testing.assert_array_equal(mine, out)
 
 
+def test_asking_for_memory_that_does_not_exist_does_no_harm():
+    @njit
+    def kernel(a, out):
+        lanes.prefetch(a, 1 << 40)
+        lanes.prefetch(a, -(1 << 40))
+        store(out, 0, load(a, 0))
+
+    a, out = numbers(np.uint16, 9), np.zeros(LANES, np.uint16)
+    kernel(a, out)
+    np.testing.assert_array_equal(out, a)
+
+
 def test_the_bits_of_a_mask():
     def body(a, out):
         mask = load(a, 0) > 50

@@ -385,6 +385,25 @@ def store(array, at, lanes):
     array[at : at + LANES] = lanes
 
 
+def prefetch(array, at):
+    """Ask the memory for the cache line of array[at], which need not exist."""
+
+
+@type_callable(prefetch)
+def _type_prefetch(context):
+    return lambda array, at: types.none if isinstance(array, types.Array) else None
+
+
+@lower_builtin(prefetch, types.Array, types.Integer)
+def _prefetch(context, builder, signature, values):
+    data = context.make_array(signature.args[0])(context, builder, values[0]).data
+    byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+    address = builder.bitcast(builder.gep(data, [values[1]]), byte)
+    fetch = _declared(builder, "llvm.prefetch.p0i8", ir.VoidType(), byte, flag, flag, flag)
+    builder.call(fetch, [address, flag(0), flag(3), flag(1)])
+    return context.get_dummy_value()
+
+
 def load_every(array, at, stride, offset):
     """The numbers array[at + offset], array[at + offset + stride], ..., with literal steps."""
     return array[at + offset : at + LANES * stride : stride].copy()

@@ -149,7 +149,7 @@ import numpy as np
 from numba import njit
 from bgsub.kernels.lanes import (
     LANES, add_most, anywhere, bits, everywhere, exp, filled, high_product, least, load, load_every,
-    load_upper_halves, most,
+    load_upper_halves, most, prefetch,
     ramp, select, smallest, sqrt, store, store_every, sub_least, to_float32, to_int32, to_uint8,
     to_uint16,
 )
@@ -174,6 +174,7 @@ U16, U32, F32 = np.uint16, np.uint32, np.float32
 OPTIONS = dict(nogil=True, cache=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}})
 INNER = dict(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
 STEP = dict(**INNER, forceinline=True)
+AHEAD = 12  # tiles; memory is asked for them before they are needed
 AT_ONCE = 32  # tiles, so few that the long way finds in the nearest cache what the short way read
 '''
 
@@ -470,6 +471,10 @@ def short_way(image, state, flags, labels, ratios, spots, first, last, begin, to
 @PIXELS
         block = t * BLOCK
         head = tiles * (TILE - HEAD) + t * HEAD
+        prefetch(state, block + AHEAD * BLOCK)
+        %c prefetch(state, block + AHEAD * BLOCK + (1 + #c) * LANES)
+        prefetch(image, (at + AHEAD * LANES) * C)
+        prefetch(image, (at + AHEAD * LANES) * C + 64)
         %c m0_#c = load(state, block + (1 + #c) * LANES)
         v0 = load(state, block)
 %if flagged
@@ -499,6 +504,15 @@ def short_way(image, state, flags, labels, ratios, spots, first, last, begin, to
             state[head + 3] = min(state[head + 3], 60000) + 1
 %end
             continue
+%end
+        # What the long way will ask for.
+        for f in range(0, SCALES, LANES):
+            prefetch(state, tiles * K * BLOCK + t * SCALES + f)
+        for f in range(0, PIXEL, LANES):
+            prefetch(state, tiles * (K * BLOCK + SCALES) + t * PIXEL + f)
+%if modes > 1
+        for f in range(0, BLOCK, LANES):
+            prefetch(state, (tiles + t) * BLOCK + f)
 %end
         todo[n] = t
         n += 1
