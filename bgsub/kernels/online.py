@@ -30,7 +30,7 @@ others leave.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -54,6 +54,9 @@ TILES_AT_ONCE = 1 << 10
 
 TURN = 256
 """Tiles that a thread takes at once."""
+
+COUNTERS = 4 * APART
+"""Numbers that count the tiles taken and labelled, taken again and confirmed."""
 
 STRIDE = 64
 """Steps in which a radius is counted by `distance`; the farthest is four of them, less a step."""
@@ -751,16 +754,6 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %end
 
 
-@njit(**OPTIONS)
-def step(image, state, flags, busy, labels, ratios, spots, first, last, begin, r):
-    # The ways are apart because together they need more registers than there are.
-    todo = np.empty(AT_ONCE, np.int64)
-    for here in range(first, last, AT_ONCE):
-        end = min(here + AT_ONCE, last)
-        n = short_way(image, state, flags, labels, ratios, spots, here, end, begin, todo, r)
-        long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r)
-
-
 @njit(**INNER)
 def reached(counters, which, total):
     for _ in range(PATIENCE):
@@ -771,34 +764,31 @@ def reached(counters, which, total):
 
 
 @njit(**OPTIONS)
-def all_turns(image, state, flags, busy, labels, ratios, spots, kept, size, whole, limits, counters, r):
+def step(image, state, flags, busy, labels, ratios, spots, kept, size, last, begin, limits, counters, rest, r):
+    # The two ways are apart because together they need more registers than there are.
+    todo = np.empty(AT_ONCE, np.int64)
     while True:
         first = claim(counters, 0, TURN)
-        if first >= whole:
+        if first >= last:
             break
-        last = min(first + TURN, whole)
-        step(image, state, flags, busy, labels, ratios, spots, first, last, 0, r)
-        claim(counters, 1, last - first)
-    if not reached(counters, 1, whole):
-        return False
+        end = min(first + TURN, last)
+        for here in range(first, end, AT_ONCE):
+            n = short_way(image, state, flags, labels, ratios, spots, here, min(here + AT_ONCE, end), begin, todo, r)
+            long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r)
+        claim(counters, 1, end - first)
+    done = reached(counters, 1, last)
 %if shadows
     # A shadow is judged among its neighbours, so all must be labelled before.
-    while limits[0] < 1:
-        first = claim(counters, 2, TURN)
-        if first >= kept.size:
-            break
-        last = min(first + TURN, kept.size)
-        confirm(ratios, spots, kept, labels, size[0], size[1], limits[0], limits[1], first, last)
-        claim(counters, 3, last - first)
-    return limits[0] >= 1 or reached(counters, 3, kept.size)
-%else
-    return True
+    if done and limits[0] < 1:
+        while True:
+            first = claim(counters, 2, TURN)
+            if first >= kept.size:
+                break
+            end = min(first + TURN, kept.size)
+            confirm(ratios, spots, kept, labels, size[0], size[1], limits[0], limits[1], first, end)
+            claim(counters, 3, end - first)
+        done = reached(counters, 3, kept.size)
 %end
-
-
-@njit(**OPTIONS)
-def take_turns(image, state, flags, busy, labels, ratios, spots, kept, size, whole, limits, counters, rest, r):
-    done = all_turns(image, state, flags, busy, labels, ratios, spots, kept, size, whole, limits, counters, r)
     for _ in range(rest):
         pause()
     return done
@@ -1043,28 +1033,36 @@ def step(
     compiled
         False for the interpreted kernel.
     """
-    whole = labels.size // LANES
-    if first < whole:
-        end = min(last, whole)
-        kernel = load(variant, compiled).step
-        kernel(image, state, flags, busy, labels, *shadows[:2], first, end, 0, now)
+    kernel, whole = load(variant, compiled).step, labels.size // LANES
+    arrays = image, state, flags, busy, labels, *shadows
+    _step_range(kernel, *arrays, first, min(last, whole), 0, now)
     if last > whole:
-        _step_at_end(variant, image, state, flags, busy, labels, shadows, now, compiled)
+        _step_at_end(kernel, variant.channels, *arrays, now)
+
+
+def _step_range(kernel: Callable[..., bool], *args: Any) -> None:
+    """All turns of a range of tiles by one thread, which does not look at shadows."""
+    *arrays, first, last, begin, now = args
+    counters = np.zeros(COUNTERS, np.int64)
+    counters[0] = counters[APART] = first
+    kernel(*arrays, (0, 0), last, begin, (1.0, 0.0), counters, 0, now)
 
 
 def _step_at_end(
-    variant: Variant,
+    kernel: Callable[..., bool],
+    channels: int,
     image: NDArray[Any],
     state: NDArray[Any],
     flags: NDArray[np.uint8],
     busy: NDArray[np.uint8],
     labels: NDArray[np.uint8],
-    shadows: Shadows,
+    ratios: NDArray[np.uint8],
+    spots: NDArray[np.uint32],
+    kept: NDArray[np.uint32],
     now: Rates,
-    compiled: bool = True,
 ) -> None:
     """step() for the last pixels, which do not fill a tile: they are given room."""
-    whole, channels = labels.size // LANES, variant.channels
+    whole = labels.size // LANES
     at = whole * LANES
     left = labels.size - at
     padded = [np.zeros(LANES * channels, image.dtype), *np.zeros((2, LANES), np.uint8)]
@@ -1073,8 +1071,8 @@ def _step_at_end(
     padded[1][: flags.size - at] = flags[at:]
     padded[2][:left] = busy[at:]
     out = np.zeros(LANES, np.uint8)
-    kernel = load(variant, compiled).step
-    kernel(padded[0], state, *padded[1:], out, *shadows[:2], whole, whole + 1, whole, now)
+    arrays = padded[0], state, padded[1], padded[2], out, ratios, spots, kept
+    _step_range(kernel, *arrays, whole, whole + 1, whole, now)
     labels[at:] = out[:left]
 
 
@@ -1106,14 +1104,14 @@ def turns(
     work
         Takes tiles until none is left; True when all are done, False if others are still at work.
     """
-    row, kernel = labels.reshape(-1), load(variant).take_turns
-    whole, counters = row.size // LANES, np.zeros(4 * APART, np.int64)
-    if row.size % LANES:
-        _step_at_end(variant, image, state, flags, busy, row, shadows, now)
+    row, kernel = labels.reshape(-1), load(variant).step
+    whole, counters = row.size // LANES, np.zeros(COUNTERS, np.int64)
     arrays = image, state, flags, busy, row, *shadows
+    if row.size % LANES:
+        _step_at_end(kernel, variant.channels, *arrays, now)
 
     def work(rest: int) -> bool:
-        return bool(kernel(*arrays, labels.shape, whole, (uneven, few), counters, rest, now))
+        return bool(kernel(*arrays, labels.shape, whole, 0, (uneven, few), counters, rest, now))
 
     return work
 
