@@ -72,9 +72,13 @@ def extremes(pixels, height, width, rows, columns):
         float64.
     """
     most, least = 0.0, 0.0
+    across = np.empty(columns, np.int64)
+    for i in range(columns):
+        across[i] = i * width // columns * 3
     for j in range(rows):
+        row = j * height // rows * width * 3
         for i in range(columns):
-            at = (j * height // rows * width + i * width // columns) * 3
+            at = row + across[i]
             a, b, c = float(pixels[at]), float(pixels[at + 1]), float(pixels[at + 2])
             most += max(a, b, c)
             least += min(a, b, c)
