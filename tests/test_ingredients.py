@@ -505,13 +505,16 @@ def test_a_region_that_winds_is_one():
             assert np.count_nonzero(tidied(shape, smallest, 0)) == left
 
 
-@pytest.mark.parametrize("size", [(1, 1), (40, 300), (33, 47)])
-def test_movers_are_opencvs_dilation_of_what_is_no_ghost(size):
+@pytest.mark.parametrize("size", [(1, 1), (40, 600), (33, 47)])
+@pytest.mark.parametrize("share", [0.0005, 0.05])
+def test_movers_are_opencvs_dilation_of_what_is_no_ghost(size, share):
     """Bit 1 near what moves, bit 2 where it was so before, bit 4 on a ghost while it is there."""
     rng = np.random.default_rng(size)
     view, moving = Window(size, 7), (rng.random(size) < 0.1).astype(np.uint8) * np.uint8(4)
-    for _ in range(4):
-        mask = rng.choice(np.array([0, 127, 255], np.uint8), size, p=[0.9, 0.05, 0.05])
+    for n in range(4):
+        chances = [1 - 2 * share, share, share]
+        mask = rng.choice(np.array([0, 127, 255], np.uint8), size, p=chances)
+        mask[n * 9 :, 127:129] = mask[: n * 3, 256:257] = 255  # beside where blocks of a row meet
         ghosts = (moving & 4) * (mask == 255)
         wide = cv2.dilate(((mask == 255) & (ghosts == 0)).astype(np.uint8), np.ones((7, 7)))
         expected = ghosts | (moving & 1) * 2 | wide
