@@ -12,6 +12,7 @@ from bgsub.evaluation.ablation import CLEANING
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
 from bgsub.kernels import movers, regions, window
+from bgsub.kernels.translate import translated
 from bgsub.kernels.window import Window
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
@@ -504,13 +505,16 @@ def test_a_region_that_winds_is_one():
             assert np.count_nonzero(tidied(shape, smallest, 0)) == left
 
 
-@pytest.mark.parametrize("size", [(1, 1), (40, 300), (33, 47)])
-def test_movers_are_opencvs_dilation_of_what_is_no_ghost(size):
+@pytest.mark.parametrize("size", [(1, 1), (40, 600), (33, 47)])
+@pytest.mark.parametrize("share", [0.0005, 0.05])
+def test_movers_are_opencvs_dilation_of_what_is_no_ghost(size, share):
     """Bit 1 near what moves, bit 2 where it was so before, bit 4 on a ghost while it is there."""
     rng = np.random.default_rng(size)
     view, moving = Window(size, 7), (rng.random(size) < 0.1).astype(np.uint8) * np.uint8(4)
-    for _ in range(4):
-        mask = rng.choice(np.array([0, 127, 255], np.uint8), size, p=[0.9, 0.05, 0.05])
+    for n in range(4):
+        chances = [1 - 2 * share, share, share]
+        mask = rng.choice(np.array([0, 127, 255], np.uint8), size, p=chances)
+        mask[n * 9 :, 127:129] = mask[: n * 3, 256:257] = 255  # beside where blocks of a row meet
         ghosts = (moving & 4) * (mask == 255)
         wide = cv2.dilate(((mask == 255) & (ghosts == 0)).astype(np.uint8), np.ones((7, 7)))
         expected = ghosts | (moving & 1) * 2 | wide
@@ -542,6 +546,38 @@ def test_of_a_large_picture_some_rows_of_each_block_speak():
     assert small.shape == (40, 40)
     np.testing.assert_allclose(small[:, :20], 100, atol=3)  # 5 sigma of the mean of 320 numbers
     np.testing.assert_allclose(small[:, 20:], 150, atol=3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 90), (60, 1, 3), (37, 53), (40, 75, 4), (33, 64, 3)])
+@pytest.mark.parametrize(("dx", "dy"), [(0.5, -0.25), (-3.0625, 2.5), (7, -4), (0, 0), (-90.3, 99)])
+def test_a_picture_moves_by_parts_of_a_pixel(shape, dx, dy):
+    """Each pixel is the mean of four neighbours, weighed by where it lies between them."""
+    image = np.random.default_rng(shape).integers(0, 256, shape).astype(np.uint8)
+    at = [np.arange(n) + round(d * 16) / 16 for n, d in zip(shape[:2], (dy, dx), strict=True)]
+    low = [np.floor(place).astype(int) for place in at]
+    (y0, x0), (y1, x1) = (
+        [np.clip(place + more, 0, n - 1) for place, n in zip(low, shape[:2], strict=True)]
+        for more in (0, 1)
+    )
+    tail = (1,) * (len(shape) - 2)
+    down, right = ((p - f).reshape(-1, *tail) for p, f in zip(at, low, strict=True))
+    down = down.reshape(-1, 1, *tail)
+    upper = image[y0][:, x0] * (1 - right) + image[y0][:, x1] * right
+    lower = image[y1][:, x0] * (1 - right) + image[y1][:, x1] * right
+    expected = np.floor(upper * (1 - down) + lower * down + 0.5)
+    np.testing.assert_array_equal(translated(image, dx, dy), expected)
+
+
+def test_labels_move_by_whole_pixels():
+    labels = np.random.default_rng(0).integers(0, 256, (12, 17)).astype(np.uint8)
+    pose = Pose(dx=2.6, dy=-1.4)
+    rows, columns = np.arange(12), np.arange(17)
+    back = labels[np.clip(rows - 1, 0, 11)][:, np.clip(columns + 3, 0, 16)]
+    np.testing.assert_array_equal(pose.settled(labels), back)
+    there = labels[np.clip(rows + 1, 0, 11)][:, np.clip(columns - 3, 0, 16)]
+    np.testing.assert_array_equal(pose.shaken(labels), there)
+    back[:1], back[:, 14:] = 9, 9
+    np.testing.assert_array_equal(pose.covered(labels, 9), back)
 
 
 def view(dx=0.0, dy=0.0, gain=1.0, size=(240, 320), mover=0.0, n=0):

@@ -76,6 +76,17 @@ def test_things_far_apart_are_filtered_alike(side, size):
     np.testing.assert_array_equal(Cleaner(MaskParams(majority=side, **OFF))(labels), expected)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_near_the_border_a_majority_reaches_beyond_what_it_stems_from(mirrored):
+    """There a window is narrow, so that all that is set in it may lie on one side of its pixel."""
+    labels = np.zeros((30, 132), np.uint8)
+    labels[:, 100:128] = 255
+    labels = labels[:, ::-1] if mirrored else labels
+    clean = Cleaner(MaskParams(majority=13, **OFF))(labels)
+    np.testing.assert_array_equal(clean, slow_majority(labels, 13))
+    assert clean[15, 2 if mirrored else 129] == 255
+
+
 def test_the_shadow_in_a_blob_that_is_too_small_stays():
     """A thing too small to count, half of it a shadow with more shadow around."""
     labels = np.zeros((60, 60), np.uint8)

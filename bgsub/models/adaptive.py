@@ -255,7 +255,7 @@ class AdaptiveMixture:
         if self._fresh and self._variant(False, True).feedback:
             checks.labels(mask, self._size)
             if self._pose.moved:
-                mask = self._pose.still(mask, cv2.INTER_NEAREST)
+                mask = self._pose.settled(mask)
             if self._vicinity is None:
                 self._vicinity = Window(self._size, NEAR)
             labels, near = self._vicinity.labels, self._vicinity.found

@@ -6,6 +6,7 @@ blocks of the picture then vote on it, so that a large moving thing cannot carry
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from bgsub.kernels.means import block_means
 from bgsub.kernels.shift import refine
+from bgsub.kernels.translate import translated
 from bgsub.models.light import Gains, brightened
 
 Small = NDArray[np.float32]
@@ -47,9 +49,18 @@ class Pose(NamedTuple):
         image = self.still(image) if self.moved else np.ascontiguousarray(image)
         return brightened(image, self.gains, top)
 
-    def still(self, image: NDArray[Any], how: int = cv2.INTER_LINEAR) -> NDArray[Any]:
+    def still(self, image: NDArray[Any]) -> NDArray[Any]:
         """The image moved back to the learnt view."""
-        return self._warp(image, -self.dx, -self.dy, how, cv2.BORDER_REPLICATE, 0)
+        if image.dtype == np.uint8:
+            return translated(np.ascontiguousarray(image), self.dx, self.dy)
+        matrix = np.array([[1, 0, -self.dx], [0, 1, -self.dy]], np.float32)
+        size = (image.shape[1], image.shape[0])
+        back = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(back).reshape(image.shape)
+
+    def settled(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of the frame moved back to the learnt view; they are not mixed."""
+        return _carried(labels, self.dx, self.dy)
 
     def turned(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Whole pixels (right, down) by which the view should follow the camera; mostly 0, 0.
@@ -61,21 +72,24 @@ class Pose(NamedTuple):
 
     def shaken(self, image: NDArray[Any]) -> NDArray[Any]:
         """A picture of the learnt view moved to where the frame lies; values are not mixed."""
-        return self._warp(image, self.dx, self.dy, cv2.INTER_NEAREST, cv2.BORDER_REPLICATE, 0)
+        return _carried(image, -self.dx, -self.dy)
 
     def covered(self, flags: NDArray[np.uint8], outside: int) -> NDArray[np.uint8]:
         """Flags of the frame moved back to the learnt view; what it does not show is `outside`."""
-        border = cv2.BORDER_CONSTANT
-        return self._warp(flags, -self.dx, -self.dy, cv2.INTER_NEAREST, border, outside)
+        return _carried(flags, self.dx, self.dy, outside)
 
-    @staticmethod
-    def _warp(
-        image: NDArray[Any], dx: float, dy: float, how: int, border: int, value: int
-    ) -> NDArray[Any]:
-        matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-        size = (image.shape[1], image.shape[0])
-        warped = cv2.warpAffine(image, matrix, size, None, how, border, (value,) * 4)
-        return np.asarray(warped).reshape(image.shape)
+
+def _carried(image: NDArray[Any], dx: float, dy: float, outside: int | None = None) -> NDArray[Any]:
+    """What lies (dx, dy) from each pixel, in whole pixels; beyond the border `outside`.
+
+    Without it, the outermost pixels go on.
+    """
+    x, y = math.floor(dx + 0.5), math.floor(dy + 0.5)
+    height, width = image.shape
+    seen = image[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)]
+    beside = max(-y, 0), max(y, 0), max(-x, 0), max(x, 0)
+    how = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
+    return np.asarray(cv2.copyMakeBorder(seen, *beside, how, value=outside or 0))
 
 
 class Stabiliser:
