@@ -9,9 +9,11 @@ import pytest
 
 from bgsub.evaluation import find_sequences, score_run
 from bgsub.evaluation.ablation import CLEANING
+from bgsub.evaluation.altered import Clip, panned
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
 from bgsub.kernels import movers, regions, window
+from bgsub.kernels.shift import refine
 from bgsub.kernels.translate import translated
 from bgsub.kernels.window import Window
 from bgsub.masks import Cleaner, MaskParams
@@ -278,8 +280,8 @@ def test_a_thing_that_stops_is_no_ghost(on, off):
     follow_light=False,
 )
 def test_a_pixel_that_flickers_forgives_more(on, off):
-    """25 levels more are forgiven only where a pixel flickers, though nothing moves there."""
-    spots, brighter = sparse(), flat((125,) * 3)
+    """20 levels more are forgiven only where a pixel flickers, though nothing moves there."""
+    spots, brighter = sparse(), flat((120,) * 3)
     labels = []
     for params in (on, off):
         model, flicker = flickering(params, [100, 180], [0.7, 0.3])
@@ -329,6 +331,37 @@ def test_a_shaking_camera_is_followed(on, off):
     with_it, without = (scored(shown, params, begin=30) for params in (on, off))
     assert with_it.f > 0.9
     assert with_it.fnr < 0.5 * without.fnr
+
+
+@promise("shift")
+def test_a_camera_that_turns_is_followed(on, off):
+    """A window of 192 pixels goes over a street of 320, and back, 2 pixels a frame."""
+    shots = list(scene("walkers", frames=130))
+    street = Clip("", "", [shot.image for shot in shots], [shot.truth for shot in shots])
+    turning = panned(street, np.random.default_rng(0), 2.0)
+    counts = []
+    for params in (on, off):
+        model, clean, total = AdaptiveMixture(params, threads=1), Cleaner(), Counts()
+        for n, image in turning.frames():
+            mask = clean(model.apply(image, n / 25))
+            model.feedback(mask)
+            total += count(turning.truth(n), mask)
+        counts.append(total)
+    assert counts[0].f > 0.75
+    assert counts[1].f < 0.3
+
+
+def test_a_frozen_model_does_not_turn():
+    street = scene("empty", size=(400, 180)).shot(0).background
+    model = AdaptiveMixture(threads=1)
+    for n in range(30):
+        model.apply(street[:, :240], n / 25)
+    before = model.mixtures().means
+    mask = model.apply(street[:, 30:270], learning_rate=0)
+    np.testing.assert_array_equal(model.mixtures().means, before)
+    assert np.mean(mask[:, :210] > 0) < 0.02
+    model.apply(street[:, 30:270], 1.2)
+    np.testing.assert_array_equal(model.mixtures().means[:, :200], before[:, 30:230])
 
 
 @promise("light", relearn_share=1.0)
@@ -601,7 +634,7 @@ def settled_on(image):
 @pytest.mark.parametrize("gain", [1.0, 0.8, 1.15])
 def test_a_known_shift_is_found_in_any_light(shift, gain):
     pose, _ = settled_on(view()).pose(view(*shift, gain), 1.0)
-    assert (pose.dx, pose.dy) == pytest.approx(shift, abs=0.6)
+    assert (pose.dx, pose.dy) == pytest.approx(shift, abs=0.4)
 
 
 @pytest.mark.parametrize("mover", [0.0, 0.2])
@@ -621,6 +654,27 @@ def test_light_that_half_of_the_picture_denies_is_not_followed():
     assert light.gains(block_levels(seen, 1.0)) in ((), pytest.approx((2.0,) * 3, rel=0.05))
     seen[:, 130:] = view()[:, 130:]
     assert light.gains(block_levels(seen, 1.0)) == ()
+
+
+def natural(seed=0, size=(60, 80)):
+    """Smooth noise, float32."""
+    noise = np.random.default_rng(seed).normal(0, 60, size).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 2.0))
+
+
+@pytest.mark.parametrize("shift", [(0.3, -0.2), (1.6, 0.7), (-4.4, 3.1)])
+def test_a_shift_is_refined_to_a_twentieth_of_a_pixel(shift):
+    """From a guess that is half a pixel off; a sixth of the picture goes its own way."""
+    target = natural()
+    picture = Pose(-shift[0], -shift[1]).still(target, cv2.INTER_CUBIC)
+    picture[20:40, 30:70] = natural(1)[20:40, 30:70]
+    found = refine(picture, target, shift[0] + 0.4, shift[1] - 0.3, 1)
+    assert found == pytest.approx(shift, abs=0.05)
+
+
+def test_edges_of_one_direction_leave_the_guess():
+    stripes = np.tile(np.sin(np.arange(80, dtype=np.float32) / 3) * 50, (60, 1))
+    assert refine(stripes, stripes, 0.5, 0.25, 1) == (0.5, 0.25)
 
 
 def test_a_steadied_picture_is_that_of_the_learnt_view():

@@ -290,3 +290,28 @@ def test_the_rounding_does_not_stick():
     expected = 104 - 4 * (1 - 1 / 1500) ** 7500
     mean = online.modes(of, state, 128)[0, 2] / 256
     np.testing.assert_allclose(mean.mean(), expected, atol=0.05)
+
+
+def calm_after_unrest(channels):
+    """At last tiles go the short way, and put off what their other fields lose."""
+    yield from video(channels)
+    still = next(video(channels))
+    yield from [still] * 60
+
+
+@pytest.mark.parametrize("compact", [True, False])
+@pytest.mark.parametrize(("dx", "dy"), [(3, -2), (-5, 0), (0, 4)])
+def test_a_shifted_state_knows_the_same_at_another_place(compact, dx, dy):
+    rule, modes, channels = CASES["feedback"]
+    of, n_pixels = variant(rule, modes, channels, compact=compact), SIZE[0] * SIZE[1]
+    _, _, state = run(rule, modes, channels, calm_after_unrest, compact=compact)
+    assert state[-online.HEAD * online.tiles(n_pixels) :].any(), "nothing was put off"
+    moved = online.shifted(of, state, SIZE, dx, dy)
+    for read in (online.modes, online.unrest):
+        before, after = (read(of, s, n_pixels).reshape(-1, *SIZE) for s in (state, moved))
+        expected = np.zeros_like(before)
+        for y, x in np.ndindex(SIZE):
+            if 0 <= y - dy < SIZE[0] and 0 <= x - dx < SIZE[1]:
+                expected[:, y, x] = before[:, y - dy, x - dx]
+        assert expected.any()
+        np.testing.assert_allclose(after, expected, rtol=1e-6, atol=0.5 if compact else 0)

@@ -1247,7 +1247,8 @@ def _settled(variant: Variant, state: NDArray[Any], n_pixels: int) -> list[NDArr
         first = full - weights[1:].sum(0, dtype=np.float32)
         weights[0] = np.where(weights[0] > 0, first, 0)
         hits[0] = np.minimum(hits[0] + missed, 65535)
-        planes[:1] = planes[:1] * (1 - calmed / full)
+        unrest = planes[:1] * (1 - calmed / full)
+        planes[:1] = np.rint(unrest) if variant.compact else unrest
     return [*blocks, weights, hits, planes]
 
 

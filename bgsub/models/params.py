@@ -93,9 +93,9 @@ class MixtureParams:
 
     unrest_memory: Seconds = 4.0
     """Seconds over which the share of frames in which a pixel flickers is averaged."""
-    unrest_widen: float = 3.0
+    unrest_widen: float = 2.0
     """Growth of a pixel's radii with that share: 1 + unrest_widen * share."""
-    unrest_lower: float = 6.0
+    unrest_lower: float = 3.0
     """Fall of its weight bar with that share: 1 - unrest_lower * share, at least 0.1."""
 
     stabilise: bool = True
