@@ -144,7 +144,9 @@ def test_time_sets_the_rate_whatever_the_frame_rate():
     levels = []
     for step in (1, 2, 5):
         model = AdaptiveMixture(
-            MixtureParams(history=3.0, modes=1, settled_gain=1.0, stabilise=False)
+            MixtureParams(
+                history=3.0, modes=1, settled_gain=1.0, stabilise=False, follow_light=False
+            )
         )
         for n in range(0, 600, step):
             model.apply(np.full(SIZE, 100 if n < 500 else 106, np.uint8), n / 25)

@@ -56,6 +56,11 @@ class MixtureParams:
     luma_slope: float = 0.05
     """Growth of that radius for each grey level of the mode's luma; 0.7 of it where the picture has
     no colour, and luma alone must tell."""
+    dark_floor: float = 2.0
+    """With dark_slope: no such radius is larger than dark_floor + dark_slope * luma, because what
+    moves in the dark differs by few levels; 255 never bounds it."""
+    dark_slope: float = 0.2
+    """Growth of that bound for each grey level of the mode's luma."""
     chroma_radius: float = 16.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
 
@@ -119,6 +124,11 @@ class MixtureParams:
     """How far |dCr| + |dCb| of a shadow may lie from the dimmed background's, grey levels, with
     color = "ycrcb"."""
 
+    texture_correlation: float = 0.85
+    """Foreground whose texture correlates so well with the background's, in 5x5 cells of about a
+    120th of the picture's short side, is the background in another light, and labelled like a
+    shadow (0 without `shadows`); 1 is off."""
+
     value_range: float | None = None
     """Largest value of the input: by default 255 for uint8 and float32, 65535 for uint16."""
     compact: bool = True
@@ -137,6 +147,8 @@ class MixtureParams:
             "warmup",
             "luma_floor",
             "luma_slope",
+            "dark_floor",
+            "dark_slope",
             "settled_gain",
             "ghost_edges",
             "unrest_widen",
@@ -151,7 +163,13 @@ class MixtureParams:
         for name in ("match_sigmas", "background_sigmas"):
             value = getattr(self, name)
             require(value >= 1, f"{name} must be at least 1, got {value}")
-        for name, most in (("luma_floor", 255), ("luma_slope", 1), ("chroma_radius", 255)):
+        for name, most in (
+            ("luma_floor", 255),
+            ("luma_slope", 1),
+            ("dark_floor", 255),
+            ("dark_slope", 1),
+            ("chroma_radius", 255),
+        ):
             value = getattr(self, name)
             require(value <= most, f"{name} must be at most {most}, got {value}")
         for name in ("unrest_widen", "unrest_lower"):
@@ -159,7 +177,7 @@ class MixtureParams:
             require(value < 16, f"{name} must be below 16, got {value}")
         _positive("chroma_radius", self.chroma_radius)
         _positive("shadow_tint", self.shadow_tint)
-        for name in ("weight_bar", "foreground_rate", "prune"):
+        for name in ("weight_bar", "foreground_rate", "prune", "texture_correlation"):
             _share(name, getattr(self, name), zero=True)
         for name in ("background_share", "shadow_ratio"):
             _share(name, getattr(self, name), zero=False)
@@ -216,6 +234,7 @@ CLASSIC = MixtureParams(
     match_sigmas=3.0,
     luma_floor=0.0,
     luma_slope=0.0,
+    dark_floor=255.0,
     weight_bar=0.0,
     foreground_rate=1.0,
     settled_gain=0.0,
@@ -232,6 +251,7 @@ CLASSIC = MixtureParams(
     follow_light=False,
     shadows=False,
     shadow_unevenness=1.0,
+    texture_correlation=1.0,
     relearn_share=1.0,
 )
 """The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""
