@@ -12,7 +12,7 @@ from bgsub.evaluation.ablation import CLEANING
 from bgsub.evaluation.altered import Clip, panned
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
-from bgsub.kernels import movers, regions, window
+from bgsub.kernels import movers, online, regions, texture, window
 from bgsub.kernels.shift import refine
 from bgsub.kernels.translate import translated
 from bgsub.kernels.window import Window
@@ -364,7 +364,7 @@ def test_a_frozen_model_does_not_turn():
     np.testing.assert_array_equal(model.mixtures().means[:, :200], before[:, 30:230])
 
 
-@promise("light", relearn_share=1.0)
+@promise("light", relearn_share=1.0, texture_correlation=1.0)
 def test_a_light_that_changes_everywhere_is_followed(on, off):
     """A quarter more light from one frame to the next."""
     shown = scene("light-step", size=(240, 180), frames=90)
@@ -374,7 +374,7 @@ def test_a_light_that_changes_everywhere_is_followed(on, off):
     assert without.fpr > 0.2
 
 
-@promise("light", relearn_share=1.0)
+@promise("light", relearn_share=1.0, texture_correlation=1.0)
 def test_a_camera_that_balances_its_white_is_followed(on, off):
     """A lamp of another colour: a sixth more red, a sixth less blue, from one frame to the next."""
     shown = list(scene("walkers", size=(240, 180), frames=90))
@@ -388,6 +388,69 @@ def test_a_camera_that_balances_its_white_is_followed(on, off):
     assert without.fpr > 0.1
 
 
+@promise("texture in another light", relearn_share=1.0)
+def test_a_lamp_that_lights_a_part_of_a_scene_is_no_foreground(on, off):
+    """Up to three fifths more light on the right, from one frame to the next."""
+    shown = list(scene("walkers", size=(240, 180), frames=75))
+    lamp = 1 + 0.6 / (1 + np.exp(-np.linspace(-8, 8, 240)))[None, :, None]
+    lit = [
+        replace(shot, image=np.clip(np.rint(shot.image * lamp), 0, 255).astype(np.uint8))
+        for shot in shown[50:]
+    ]
+    with_it, without = (scored([*shown[:50], *lit], params, begin=50) for params in (on, off))
+    assert without.fpr > 0.25
+    assert with_it.fpr < 0.4 * without.fpr
+    assert with_it.recall > without.recall - 0.05
+
+
+@promise("texture in another light")
+def test_a_thing_with_a_texture_of_its_own_is_not_the_background_in_another_light(on, off):
+    place = textured(size=(120, 160))
+    visited = place.copy()
+    visited[30:90, 40:100] = np.minimum(textured(5, (60, 60)).astype(int) + 60, 255)
+    for params in (on, off):
+        mask = learnt(params, place).apply(visited, 4.0)
+        assert np.mean(mask[30:90, 40:100] == 255) > 0.85
+
+
+def correlated_slowly(labels, shown, learnt, side, correlation):
+    """What `texture.forgive` says it does, over the whole picture."""
+    out, reach = labels.copy(), texture.REACH
+    rows, columns = shown.shape
+    for y, x in np.argwhere(labels == 255):
+        row, column = min(y // side, rows - 1), min(x // side, columns - 1)
+        row, column = np.clip([row, column], reach, [rows - reach - 1, columns - reach - 1])
+        window = (
+            slice(row - reach, row + reach + 1),
+            slice(column - reach, column + reach + 1),
+        )
+        a, b = shown[window].astype(float), learnt[window].astype(float)
+        if b.var() < texture.CONTRAST or a.var() < texture.CONTRAST / 2:
+            continue
+        excess = (a.std() / a.mean()) / (b.std() / b.mean())
+        as_bright = 1 / texture.OTHER_CONTRAST < excess < texture.OTHER_CONTRAST
+        if as_bright and np.corrcoef(a.ravel(), b.ravel())[0, 1] > correlation:
+            out[y, x] = 127
+    return out
+
+
+@pytest.mark.parametrize(("size", "side"), [((41, 57), 2), ((60, 64), 3)])
+def test_textures_are_compared_as_stated(size, side):
+    rng = np.random.default_rng(7)
+    cells = size[0] // side, size[1] // side
+    learnt_view = rng.integers(60, 120, cells).astype(np.uint8)
+    grain = rng.normal(0, 1, cells) * np.linspace(0, 25, cells[1])
+    shown = np.clip(learnt_view * 1.4 + grain, 0, 255).astype(np.uint8)
+    labels = rng.choice(np.array([0, 127, 255], np.uint8), size)
+    wanted = correlated_slowly(labels, shown, learnt_view, side, 0.85)
+    got, kept = labels.copy(), np.zeros(online.tiles(labels.size), np.uint32)
+    texture.forgive(got, kept, shown, learnt_view, 0, side, 0.85, 127)
+    assert 0.1 < np.mean(wanted[labels == 255] == 127) < 0.9
+    np.testing.assert_array_equal(got, wanted)
+    bits = np.unpackbits(kept.view(np.uint8), bitorder="little")[: labels.size]
+    np.testing.assert_array_equal(bits.reshape(size) == 1, got != labels)
+
+
 def dimmed(place, factor, grain=0.0):
     """The patch as a share of its light, with grain of its own."""
     image = place.astype(float)
@@ -396,7 +459,7 @@ def dimmed(place, factor, grain=0.0):
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-@promise("shadow test")
+@promise("shadow test", texture_correlation=1.0)
 def test_the_background_dimmed_is_a_shadow(on, off):
     place = textured()
     for factor in (0.6, 0.75):
@@ -411,7 +474,7 @@ def test_the_background_dimmed_is_a_shadow(on, off):
     assert share(looked_at(model, tinted), label=127) == 0, "of another colour"
 
 
-@promise("texture of shadows")
+@promise("texture of shadows", texture_correlation=1.0)
 def test_a_dark_thing_with_a_texture_of_its_own_is_no_shadow(on, off):
     place = textured()
     thing = dimmed(place, 0.72, grain=0.25)
@@ -424,7 +487,8 @@ def test_without_colour_nothing_is_called_a_shadow():
     thermal = np.repeat(textured()[..., :1], 3, axis=2)
     assert not has_colour(thermal)
     assert has_colour(textured())
-    assert share(looked_at(learnt(MixtureParams(), thermal), dimmed(thermal, 0.7))) == 1
+    params = MixtureParams(texture_correlation=1.0)
+    assert share(looked_at(learnt(params, thermal), dimmed(thermal, 0.7))) == 1
     assert share(looked_at(learnt(MixtureParams(), textured()), dimmed(textured(), 0.7))) == 0
 
 

@@ -823,6 +823,19 @@ def background(state, image, first, last, r):
 
 
 @njit(**OPTIONS)
+def brightness(state, out, first, last, r):
+    tiles = state.size // TILE
+    for t in range(first, last):
+        %c x#c = to_float32(load(state, t * BLOCK + (1 + #c) * LANES)) * UNIT_M
+%if ycrcb or channels < 3
+        y = x0
+%else
+        y = x2 * F32(0.299) + x1 * F32(0.587) + x0 * F32(0.114)
+%end
+        store(out, t * LANES, to_uint8(least(most(y, F32(0)), F32(255)) + F32(0.5)))
+
+
+@njit(**OPTIONS)
 def background_weight(state, out, first, last, r):
     R = r.values
     @RATES

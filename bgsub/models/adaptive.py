@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import glance, movers, online, shade, threads
+from bgsub.kernels import glance, movers, online, shade, texture, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
@@ -31,6 +31,7 @@ FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
 SAMPLES = 48, 32  # columns and rows of pixels that are looked at for colour
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
+CELL_ROWS = 120  # about, of the short side: what the texture is judged on
 CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
 TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
 REST = 0.4  # share of relearn_share below which the view has come to rest
@@ -569,13 +570,32 @@ class AdaptiveMixture:
             self._rates(rate, time, coloured),
         )
         threads.share(work, self._workers)
-        if self.params.shadow_unevenness >= 1:
+        if not self.params.shadows or self.params.shadow_unevenness >= 1:
             np.copyto(shadows.kept, shadows.spots)
+        if self.params.texture_correlation < 1:
+            self._forgive(pixels.reshape(self._shape), mask, shadows.kept)
         return mask
+
+    def _forgive(
+        self, shown: NDArray[Any], mask: NDArray[np.uint8], kept: NDArray[np.uint32]
+    ) -> None:
+        """Take from the mask's foreground what is the background in another light."""
+        held = np.flatnonzero((mask == 255).any(axis=1))
+        side = max(2, round(min(self._size) / CELL_ROWS))
+        reach = texture.SIDE * side
+        if held.size == 0 or min(self._size) < reach:
+            return
+        top = max(int(held[0]) // side * side - reach, 0)
+        rows = slice(top, int(held[-1]) + reach)
+        learnt = self._per_pixel("brightness", np.dtype(np.uint8)).reshape(self._size)
+        lumas = [small(luma, side) for luma in (self._luma(shown[rows]), learnt[rows])]
+        label = 127 if self.params.shadows else 0
+        least = self.params.texture_correlation
+        texture.forgive(mask, kept, *lumas, top, side, least, label)
 
     def _no_shadows(self) -> shade.Shadows:
         """Room to note them, which must not be shared by two frames of different pictures."""
-        return shade.blank(online.tiles(math.prod(self._size)) if self.params.shadows else 0)
+        return shade.blank(online.tiles(math.prod(self._size)))
 
     def _watch(self, mask: NDArray[np.uint8], step: float) -> None:
         """Shorten the memory while the view as a whole changes; then let it grow as time passes."""
@@ -693,6 +713,13 @@ class AdaptiveMixture:
     def _workers(self) -> int:
         most = max(1, math.prod(self._size) // PIXELS_PER_THREAD)
         return min(self.threads or threads.available(), most)
+
+
+def small(luma: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Means of the square cells of `side` pixels; what is left over at the end belongs to none."""
+    height, width = max(luma.shape[0] // side, 1), max(luma.shape[1] // side, 1)
+    whole = luma[: height * side, : width * side]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:

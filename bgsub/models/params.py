@@ -119,6 +119,11 @@ class MixtureParams:
     """How far |dCr| + |dCb| of a shadow may lie from the dimmed background's, grey levels, with
     color = "ycrcb"."""
 
+    texture_correlation: float = 0.85
+    """Foreground whose texture correlates so well with the background's, in 5x5 cells of about a
+    120th of the picture's short side, is the background in another light, and labelled like a
+    shadow (0 without `shadows`); 1 is off."""
+
     value_range: float | None = None
     """Largest value of the input: by default 255 for uint8 and float32, 65535 for uint16."""
     compact: bool = True
@@ -159,7 +164,7 @@ class MixtureParams:
             require(value < 16, f"{name} must be below 16, got {value}")
         _positive("chroma_radius", self.chroma_radius)
         _positive("shadow_tint", self.shadow_tint)
-        for name in ("weight_bar", "foreground_rate", "prune"):
+        for name in ("weight_bar", "foreground_rate", "prune", "texture_correlation"):
             _share(name, getattr(self, name), zero=True)
         for name in ("background_share", "shadow_ratio"):
             _share(name, getattr(self, name), zero=False)
@@ -232,6 +237,7 @@ CLASSIC = MixtureParams(
     follow_light=False,
     shadows=False,
     shadow_unevenness=1.0,
+    texture_correlation=1.0,
     relearn_share=1.0,
 )
 """The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""

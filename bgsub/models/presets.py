@@ -32,6 +32,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "light": {"follow_light": False},
     "shadow test": {"shadows": False},
     "texture of shadows": {"shadow_unevenness": 1.0},
+    "texture in another light": {"texture_correlation": 1.0},
     "learning anew": {"relearn_share": 1.0},
     "unrest widens radii": {"unrest_widen": 0.0},
     "unrest lowers the bar": {"unrest_lower": 0.0},
