@@ -33,6 +33,8 @@ class Rule:
     bar: float | None = None  # weight bar; None: the cumulative share
     floor: float = 0.0
     slope: float = 0.0
+    dark_floor: float = 255.0
+    dark_slope: float = 0.0
     chroma: float | None = None  # None: one distance over all channels
     var_init: float = 15.0
     var_min: float = 4.0
@@ -139,7 +141,9 @@ def distance(x, mode, rule):
 
 
 def belongs(x, mode, rule, wide):
-    floor = (rule.floor + rule.slope * mode.mean[0]) * wide
+    luma = mode.mean[0]
+    bright = rule.floor + rule.slope * luma
+    floor = min(bright, rule.dark_floor + rule.dark_slope * luma) * wide
     radius = max(floor**2, rule.match**2 * mode.variance)
     if distance(x, mode, rule) >= radius:
         return False

@@ -108,6 +108,19 @@ def test_a_certain_mode_still_forgives_its_floor(on, off):
         assert share(looked_at(without, patched((level + 7,) * 3, place))) == 1
 
 
+@promise("smaller floor in the dark", stabilise=False, follow_light=False)
+def test_in_the_dark_fewer_levels_are_forgiven(on, off):
+    """A still pixel of luma 20 forgives 2 + 0.2 * 20 levels, without the bound 10 + 0.05 * 20."""
+    place = flat((20,) * 3)
+    place[:, :10] = (60, 10, 10)
+    model, without = (learnt(params, place) for params in (on, off))
+    bound = on.dark_floor + on.dark_slope * 20
+    for distance, expected in ((bound - 1.5, 0.0), (bound + 1.5, 1.0)):
+        brighter = patched((round(20 + distance),) * 3, place)
+        assert share(looked_at(model, brighter)) == expected
+        assert share(looked_at(without, brighter)) == 0
+
+
 @pytest.mark.parametrize("radius", [8.0, 16.0, 24.0])
 def test_the_chroma_radius_is_that_of_the_sum_of_both_differences(radius):
     model = learnt(MixtureParams(chroma_radius=radius), flat())

@@ -127,6 +127,8 @@ UNITS = {
     "back": SHARE,  # 1 / sigmas within which it counts as explained
     "slope": SHARE,  # luma radius a grey level of the mode's luma
     "floor": LEVEL,  # smallest luma radius
+    "dark_slope": SHARE,  # the same of the radius that is not exceeded in the dark
+    "dark_floor": LEVEL,
     "chroma": LEVEL,  # radius of |dCr| + |dCb|
     "var_init": VARIANCE,
     "var_min": VARIANCE,
@@ -408,10 +410,10 @@ def spread_from(@X, @M, reach):
 
 
 @njit(**STEP)
-def is_near(@X, @M, variance, match, floor, slope, chroma, unrest, widen):
+def is_near(@X, @M, variance, match, floor, slope, dark_floor, dark_slope, chroma, unrest, widen):
     near = spread_from(@X, @M, match) < variance
 %if floored
-    radius = product(m0, slope) + floor
+    radius = least(product(m0, slope) + floor, add_most(product(m0, dark_slope), filled(dark_floor, m0)))
 %if feedback
     radius = add_most(radius, times(product(radius, unrest), widen))
     chroma = add_most(filled(chroma, x0), times(product(filled(chroma, x0), unrest), widen))
@@ -486,7 +488,7 @@ def short_way(image, state, flags, labels, ratios, spots, first, last, begin, to
 %else
         plain = True
 %end
-        if plain and settled(state[head], r.gain) and everywhere(is_near(@X, @M0, v0, r.match, r.floor, r.slope, r.chroma, filled(0, v0), r.widen)):
+        if plain and settled(state[head], r.gain) and everywhere(is_near(@X, @M0, v0, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, filled(0, v0), r.widen)):
             dark = to_uint8(u ^ u)
             store(labels, at, dark)
 %if shadows
@@ -566,7 +568,7 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %if not ycrcb
             %c far#k = far#k if #c == 0 else add_most(far#k, square(gap(x#c, m#k_#c)))
 %end
-            own#k = ~found & (w#k > 0) & is_near(@X, @Mk, v#k, r.match, r.floor, r.slope, r.chroma, unrest, r.widen)
+            own#k = ~found & (w#k > 0) & is_near(@X, @Mk, v#k, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, unrest, r.widen)
             found = found | own#k
 %end
         own_w = nil
@@ -892,7 +894,10 @@ def distance(state, image, out, first, last, r):
             v = v / (r.back * UNIT_W * (r.back * UNIT_W))
 %end
 %if floored and weight_bar
-            radius = (to_float32(m#k_0) * UNIT_M * (r.slope * UNIT_W) + r.floor * UNIT_M) * more
+            luma#k = to_float32(m#k_0) * UNIT_M
+            bright = luma#k * (r.slope * UNIT_W) + r.floor * UNIT_M
+            dark = luma#k * (r.dark_slope * UNIT_W) + r.dark_floor * UNIT_M
+            radius = least(bright, dark) * more
             v = most(v, radius * radius)
 %end
 %if ycrcb

@@ -647,6 +647,8 @@ class AdaptiveMixture:
             share=p.background_share,
             floor=p.luma_floor,
             slope=p.luma_slope * (GREY if self._channels == 1 else 1),
+            dark_floor=p.dark_floor,
+            dark_slope=p.dark_slope,
             chroma=p.chroma_radius,
             var_init=p.initial_variance,
             var_min=p.minimum_variance,

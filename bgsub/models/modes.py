@@ -146,7 +146,11 @@ def joined(
         for j in range(i + 1, k):
             step = means[:, :, j] - means[:, :, i]
             far = step[..., 0] ** 2 if ycrcb else (step**2).sum(axis=2)
-            floor = params.luma_floor + params.luma_slope * means[:, :, i, 0]
+            luma = means[:, :, i, 0]
+            floor = np.minimum(
+                params.luma_floor + params.luma_slope * luma,
+                params.dark_floor + params.dark_slope * luma,
+            )
             variance = np.minimum(variances[:, :, i], params.maximum_variance)
             near = far < np.maximum(floor**2, params.match_sigmas**2 * variance)
             if ycrcb:

@@ -56,6 +56,11 @@ class MixtureParams:
     luma_slope: float = 0.05
     """Growth of that radius for each grey level of the mode's luma; 0.7 of it where the picture has
     no colour, and luma alone must tell."""
+    dark_floor: float = 2.0
+    """With dark_slope: no such radius is larger than dark_floor + dark_slope * luma, because what
+    moves in the dark differs by few levels; 255 never bounds it."""
+    dark_slope: float = 0.2
+    """Growth of that bound for each grey level of the mode's luma."""
     chroma_radius: float = 16.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
 
@@ -142,6 +147,8 @@ class MixtureParams:
             "warmup",
             "luma_floor",
             "luma_slope",
+            "dark_floor",
+            "dark_slope",
             "settled_gain",
             "ghost_edges",
             "unrest_widen",
@@ -156,7 +163,13 @@ class MixtureParams:
         for name in ("match_sigmas", "background_sigmas"):
             value = getattr(self, name)
             require(value >= 1, f"{name} must be at least 1, got {value}")
-        for name, most in (("luma_floor", 255), ("luma_slope", 1), ("chroma_radius", 255)):
+        for name, most in (
+            ("luma_floor", 255),
+            ("luma_slope", 1),
+            ("dark_floor", 255),
+            ("dark_slope", 1),
+            ("chroma_radius", 255),
+        ):
             value = getattr(self, name)
             require(value <= most, f"{name} must be at most {most}, got {value}")
         for name in ("unrest_widen", "unrest_lower"):
@@ -221,6 +234,7 @@ CLASSIC = MixtureParams(
     match_sigmas=3.0,
     luma_floor=0.0,
     luma_slope=0.0,
+    dark_floor=255.0,
     weight_bar=0.0,
     foreground_rate=1.0,
     settled_gain=0.0,

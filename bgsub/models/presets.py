@@ -22,6 +22,7 @@ PRESETS: dict[str, MixtureParams] = {
 INGREDIENTS: dict[str, dict[str, Any]] = {
     "luma and chroma apart": {"color": "bgr"},
     "radius floor": {"luma_floor": 0.0, "luma_slope": 0.0},
+    "smaller floor in the dark": {"dark_floor": 255.0},
     "weight bar": {"weight_bar": 0.0},
     "conservative update": {"foreground_rate": 1.0},
     "gain by age": {"settled_gain": 0.0},
