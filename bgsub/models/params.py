@@ -59,7 +59,7 @@ class MixtureParams:
     dark_floor: float = 2.0
     """With dark_slope: no such radius is larger than dark_floor + dark_slope * luma, because what
     moves in the dark differs by few levels; 255 never bounds it."""
-    dark_slope: float = 0.2
+    dark_slope: float = 0.15
     """Growth of that bound for each grey level of the mode's luma."""
     chroma_radius: float = 16.0
     """Largest |dCr| + |dCb| between a pixel and its mode in grey levels, with color = "ycrcb"."""
@@ -72,9 +72,9 @@ class MixtureParams:
     `weight_bar`."""
     background_share: float = 0.9
     """The heaviest modes that reach this weight together are background, with weight_bar = 0."""
-    foreground_rate: float = 0.02
+    foreground_rate: float = 0.01
     """Share of the learning rate with which a foreground pixel feeds the model. A stopped object
-    stays foreground for history / foreground_rate * ln(1 / (1 - weight_bar)) seconds, 63 with the
+    stays foreground for history / foreground_rate * ln(1 / (1 - weight_bar)) seconds, 126 with the
     defaults. 1 learns everything alike."""
     ghost_edges: float = 1.5
     """A blob along whose outline the background has this many times the edges of the picture is a

@@ -12,7 +12,7 @@ from bgsub.models.params import CLASSIC, MixtureParams
 BALANCED = MixtureParams()
 
 PRESETS: dict[str, MixtureParams] = {
-    "fast": replace(BALANCED, modes=3, stabilise=False, ghost_edges=0.0),
+    "fast": replace(BALANCED, modes=3, stabilise=False),
     "balanced": BALANCED,
     "best": replace(BALANCED, modes=5, stabilise_rows=120),
     "classic": CLASSIC,
