@@ -33,7 +33,7 @@ class MixtureParams:
     warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
-    relearn_share: float = 0.35
+    relearn_share: float = 0.5
     """Share of the picture's cells that hold foreground, averaged over a second, from which the
     view as a whole is changing: the camera turns, or the light was switched. Until it rests,
     everything is learnt alike, with `relearn_history`; 1 never does."""
