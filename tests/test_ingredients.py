@@ -371,8 +371,8 @@ def crowd(n_walkers):
 
 
 def test_a_crowd_is_no_change_of_the_view():
-    """It covers more than a quarter of the picture, and touches nearly half of the cells."""
-    shown = crowd(16)
+    """It covers more than a quarter of the picture, and touches four tenths of the cells."""
+    shown = crowd(22)
     assert max((shot.truth == 255).mean() for shot in shown) > 0.25
     found = scored(shown, MixtureParams(), begin=38)
     assert found.recall > 0.9
