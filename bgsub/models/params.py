@@ -33,10 +33,10 @@ class MixtureParams:
     warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
-    relearn_share: float = 0.35
+    relearn_share: float = 0.5
     """Share of the picture's cells that hold foreground, averaged over a second, from which the
-    view as a whole is changing: the camera turns, or the light was switched. Until it rests,
-    everything is learnt alike, with `relearn_history`; 1 never does."""
+    view as a whole is changing: the camera zooms, or the light was switched. Until it rests,
+    everything is learnt alike, with `relearn_history`. A crowd holds less; 1 never does."""
     relearn_history: Seconds = 0.8
     """The history while the view changes; afterwards it grows second by second to `history`."""
     nominal_fps: float = 25.0
@@ -104,7 +104,7 @@ class MixtureParams:
     """Fall of its weight bar with that share: 1 - unrest_lower * share, at least 0.1."""
 
     stabilise: bool = True
-    """Follow a camera that shakes."""
+    """Follow a camera that shakes, and one that turns: what goes on being seen stays known."""
     stabilise_rows: int = 60
     """Pixels, about, of the short side of the small picture on which the shift is found; the more,
     the more exact, and the slower."""

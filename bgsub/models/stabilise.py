@@ -1,7 +1,8 @@
 """How a frame lies against the view the model has learnt: a small shift, and its light.
 
-Kuglin and Hines, "The phase correlation image alignment method", ICCS 1975, finds the shift; the
-blocks of the picture then vote on it, so that a large moving thing cannot carry the view along.
+Kuglin and Hines, "The phase correlation image alignment method", ICCS 1975, finds the shift, and
+Lucas and Kanade's steps refine it; the blocks of the picture then vote on it, so that a large
+moving thing cannot carry the view along.
 """
 
 from __future__ import annotations
