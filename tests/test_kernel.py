@@ -263,6 +263,23 @@ def test_shadows_are_noted_where_they_are_labelled_and_nowhere_else(flagged):
     assert seen > 50
 
 
+def test_a_shadow_is_forgotten_when_its_tile_takes_the_short_way():
+    rule, modes, channels = CASES["luma-chroma-shadows"]
+    of = variant(rule, modes, channels)
+    state, shadows = online.blank(of, 64), shade.blank(2)
+    none, out = np.zeros(64, np.uint8), np.empty(64, np.uint8)
+    view = np.full((64, 3), (90, 120, 150), np.uint8)
+    for n in range(40):
+        image = (view * 0.7).astype(np.uint8) if n == 30 else view
+        with np.errstate(over="ignore", divide="ignore"):
+            args = (image.reshape(-1), state, none, none, out, shadows)
+            online.step(of, *args, 0, 2, rates(of, rule, n, 0.02), compiled=False)
+        assert np.all(out == (127 if n == 30 else 0))
+        assert_noted(shadows, out)
+    missed = state[-2 * online.HEAD :].reshape(2, online.HEAD)[:, 3]
+    assert missed.min() > 0
+
+
 def test_frozen_kernels_write_no_state():
     rule, modes, channels = CASES["feedback"]
     of = variant(rule, modes, channels)
