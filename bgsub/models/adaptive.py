@@ -35,7 +35,6 @@ CELL_ROWS = 120  # about, of the short side: what the texture is judged on
 CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
 TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
 REST = 0.4  # share of relearn_share below which the view has come to rest
-WHOLE, SWIFT = 0.8, 4  # a share of the cells that no crowd holds counts so many times
 STEADY = 0.1  # of the average over a second: no single frame tells more than this
 # What makes a probability of distances, fitted once to all benchmark sequences but PTZ together.
 DOUBT = 0.7, 1.3  # radii from the background between which the evidence rises from 0 to 1
@@ -603,8 +602,7 @@ class AdaptiveMixture:
         p = self.params
         if p.relearn_share < 1:
             touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
-            pace = min(1 - math.exp(-step), STEADY) * (SWIFT if touched > WHOLE else 1)
-            self._upset += pace * (touched - self._upset)
+            self._upset += min(1 - math.exp(-step), STEADY) * (touched - self._upset)
             self._adrift = bool(self._upset > p.relearn_share * (REST if self._adrift else 1))
             grown = p.relearn_history if self._adrift else self._memory + step
             self._memory = min(grown, p.history)
