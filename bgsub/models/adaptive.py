@@ -580,7 +580,7 @@ class AdaptiveMixture:
         self, shown: NDArray[Any], mask: NDArray[np.uint8], kept: NDArray[np.uint32]
     ) -> None:
         """Take from the mask's foreground what is the background in another light."""
-        held = np.flatnonzero((mask == 255).any(axis=1))
+        held = np.flatnonzero(mask.max(axis=1) == 255)
         side = max(2, round(min(self._size) / CELL_ROWS))
         reach = texture.SIDE * side
         if held.size == 0 or min(self._size) < reach:
