@@ -477,12 +477,9 @@ def correlated_slowly(labels, shown, learnt, side, correlation):
     out, reach = labels.copy(), texture.REACH
     rows, columns = shown.shape
     for y, x in np.argwhere(labels == 255):
-        row, column = min(y // side, rows - 1), min(x // side, columns - 1)
-        row, column = np.clip([row, column], reach, [rows - reach - 1, columns - reach - 1])
-        window = (
-            slice(row - reach, row + reach + 1),
-            slice(column - reach, column + reach + 1),
-        )
+        row, column = (2 * min(n // side // 2, (m - 1) // 2) for n, m in ((y, rows), (x, columns)))
+        row, column = np.clip([row - reach, column - reach], 0, [rows - 6, columns - 6])
+        window = (slice(row, row + 6), slice(column, column + 6))
         a, b = shown[window].astype(float), learnt[window].astype(float)
         if b.var() < texture.CONTRAST or a.var() < texture.CONTRAST / 2:
             continue
@@ -503,7 +500,8 @@ def test_textures_are_compared_as_stated(size, side):
     labels = rng.choice(np.array([0, 127, 255], np.uint8), size)
     wanted = correlated_slowly(labels, shown, learnt_view, side, 0.85)
     got, kept = labels.copy(), np.zeros(online.tiles(labels.size), np.uint32)
-    texture.forgive(got, kept, shown, learnt_view, 0, side, 0.85, 127)
+    cells = (view.astype(np.float32) for view in (shown, learnt_view))
+    texture.forgive(got, kept, *cells, 0, side, 0.85, 127)
     assert 0.1 < np.mean(wanted[labels == 255] == 127) < 0.9
     np.testing.assert_array_equal(got, wanted)
     bits = np.unpackbits(kept.view(np.uint8), bitorder="little")[: labels.size]
