@@ -25,6 +25,7 @@ OPTIONS: dict[str, Any] = {
 BLOCK = 2  # cells along the side of a square that is judged at once
 REACH = 2  # cells around it that are compared too
 SIDE = BLOCK + 2 * REACH
+FEWEST = 24  # cells that can be compared
 CONTRAST = 12.0  # squared grey levels; a flatter background has no texture to keep
 OTHER_CONTRAST = 1.6  # times as much contrast as the brightness explains, or as little, is a thing
 
@@ -34,7 +35,7 @@ UNKNOWN, ALIKE, OTHER = 0, 1, 2
 
 
 @njit(**OPTIONS)
-def forgive(labels, kept, shown, learnt, top, side, correlation, label):
+def forgive(labels, kept, shown, learnt, held, top, side, correlation, label):
     """Give `label` to what is 255 in `labels`, and set its bits in `kept`, where texture is kept.
 
     Parameters
@@ -46,6 +47,9 @@ def forgive(labels, kept, shown, learnt, top, side, correlation, label):
     shown, learnt
         Mean luma of the cells of picture and background, (rows, columns) float32 of whole numbers,
         6 of each at least.
+    held
+        (rows, columns) float32, 1 for cells that hold foreground, else 0: only they are compared,
+        so that a small thing is not taken for the texture around it.
     top
         Row of the picture at which their first row begins; above it nothing is 255.
     side
@@ -72,7 +76,9 @@ def forgive(labels, kept, shown, learnt, top, side, correlation, label):
                 y = min((down - top) // square, rows - 1)
                 x = min(right // square, columns - 1)
                 if judged[y, x] == UNKNOWN:
-                    judged[y, x] = ALIKE if is_alike(shown, learnt, y, x, correlation) else OTHER
+                    judged[y, x] = (
+                        ALIKE if is_alike(shown, learnt, held, y, x, correlation) else OTHER
+                    )
                 if judged[y, x] == ALIKE:
                     row[at] = label
                     kept[at // LANES] |= np.uint32(1 << (at % LANES))
@@ -80,17 +86,20 @@ def forgive(labels, kept, shown, learnt, top, side, correlation, label):
 
 
 @njit(**OPTIONS)
-def is_alike(shown, learnt, row, column, correlation):
+def is_alike(shown, learnt, held, row, column, correlation):
     """Whether picture and background have the same texture around a square of cells."""
     # Near the border the window is moved inside: loops of a fixed length are written out.
     top = min(max(row * BLOCK - REACH, 0), shown.shape[0] - SIDE)
     left = min(max(column * BLOCK - REACH, 0), shown.shape[1] - SIDE)
-    n, b, bb = np.float32(SIDE * SIDE), np.float32(0), np.float32(0)
+    n, b, bb = np.float32(0), np.float32(0), np.float32(0)
     for j in range(SIDE):
         for i in range(SIDE):
-            two = learnt[top + j, left + i]
-            b += two
-            bb += two * two
+            w, two = held[top + j, left + i], learnt[top + j, left + i]
+            n += w
+            b += w * two
+            bb += w * two * two
+    if n < FEWEST:
+        return False
     q = b / n
     qq = bb / n - q * q
     if qq < CONTRAST:
@@ -98,10 +107,10 @@ def is_alike(shown, learnt, row, column, correlation):
     a, aa, ab = np.float32(0), np.float32(0), np.float32(0)
     for j in range(SIDE):
         for i in range(SIDE):
-            one, two = shown[top + j, left + i], learnt[top + j, left + i]
-            a += one
-            aa += one * one
-            ab += one * two
+            w, one = held[top + j, left + i], shown[top + j, left + i]
+            a += w * one
+            aa += w * one * one
+            ab += w * one * learnt[top + j, left + i]
     p = a / n
     pp = aa / n - p * p
     pq = ab / n - p * q

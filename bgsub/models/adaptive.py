@@ -574,6 +574,8 @@ class AdaptiveMixture:
             np.copyto(shadows.kept, shadows.spots)
         if self.params.texture_correlation < 1:
             self._forgive(pixels.reshape(self._shape), mask, shadows.kept)
+            if flags.size:
+                mask.reshape(-1)[flags == online.HELD] = 255
         return mask
 
     def _forgive(
@@ -589,9 +591,10 @@ class AdaptiveMixture:
         rows = slice(top, int(held[-1]) + reach)
         learnt = self._per_pixel("brightness", np.dtype(np.uint8)).reshape(self._size)
         lumas = [small(luma, side) for luma in (self._luma(shown[rows]), learnt[rows])]
+        cells_held = (small(mask[rows], side) >= 128).astype(np.float32)
         label = 127 if self.params.shadows else 0
         least = self.params.texture_correlation
-        texture.forgive(mask, kept, *lumas, top, side, least, label)
+        texture.forgive(mask, kept, *lumas, cells_held, top, side, least, label)
 
     def _no_shadows(self) -> shade.Shadows:
         """Room to note them, which must not be shared by two frames of different pictures."""
