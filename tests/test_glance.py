@@ -33,3 +33,21 @@ def test_the_extremes_of_the_channels_are_summed_over_a_grid(dtype):
     most, least = glance.extremes(image.reshape(-1), 33, 70, 8, 12)
     assert most == seen.max(2).sum()
     assert least == seen.min(2).sum()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blocks_are_means_of_a_grid_of_pixels(channels):
+    image = np.random.default_rng(3).integers(0, 256, (45, 61, channels)).astype(np.uint8)
+    rows, columns = (np.arange(n * 4) * size // (n * 4) for n, size in ((6, 45), (8, 61)))
+    grid = image[rows][:, columns].astype(float).reshape(6, 4, 8, 4, channels)
+    means = glance.block_means(image.reshape(-1), 45, 61, channels, 6, 8, 4)
+    np.testing.assert_allclose(means, grid.mean(axis=(1, 3)), rtol=1e-6)
+
+
+def test_medians_are_those_of_each_channel_and_count_who_is_near():
+    rng = np.random.default_rng(4)
+    quotients = np.float32([1.2, 0.9, 1.0]) + rng.normal(0, 0.005, (47, 3)).astype(np.float32)
+    quotients[:20] *= 1.5
+    middle, share = glance.medians(quotients, 0.05)
+    np.testing.assert_array_equal(middle, np.median(quotients, axis=0))
+    assert share == 27 / 47

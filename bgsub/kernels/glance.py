@@ -83,3 +83,71 @@ def extremes(pixels, height, width, rows, columns):
             most += max(a, b, c)
             least += min(a, b, c)
     return most, least
+
+
+@njit(**OPTIONS)
+def block_means(pixels, height, width, channels, rows, columns, each):
+    """Mean of each channel in each block of the picture, from a grid of pixels.
+
+    Parameters
+    ----------
+    pixels
+        height * width * channels numbers in one row.
+    rows, columns
+        Blocks down and across.
+    each
+        Pixels of the grid along the side of a block.
+
+    Returns
+    -------
+    means
+        (rows, columns, channels) float32.
+    """
+    means = np.zeros((rows, columns, channels), np.float32)
+    across = np.empty(columns * each, np.int64)
+    for i in range(columns * each):
+        across[i] = i * width // (columns * each) * channels
+    for j in range(rows * each):
+        row = j * height // (rows * each) * width * channels
+        for i in range(columns):
+            for k in range(i * each, (i + 1) * each):
+                for c in range(channels):
+                    means[j // each, i, c] += np.float32(pixels[row + across[k] + c])
+    part = np.float32(1 / (each * each))
+    for j in range(rows):
+        for i in range(columns):
+            for c in range(channels):
+                means[j, i, c] *= part
+    return means
+
+
+@njit(**OPTIONS)
+def medians(quotients, tolerance):
+    """Median of each channel, and the share of the blocks that lie near them all.
+
+    Parameters
+    ----------
+    quotients
+        (blocks, channels) float32.
+    tolerance
+        How far the channels may lie from their medians, on average, as a share of the medians'
+        mean.
+
+    Returns
+    -------
+    middle, share
+        (channels,) float32, and a number.
+    """
+    n, channels = quotients.shape
+    middle = np.empty(channels, np.float32)
+    total = 0.0
+    for c in range(channels):
+        middle[c] = np.sort(quotients[:, c])[n // 2]
+        total += middle[c]
+    near = 0
+    for k in range(n):
+        off = 0.0
+        for c in range(channels):
+            off += abs(quotients[k, c] - middle[c])
+        near += off < tolerance * total
+    return middle, near / n

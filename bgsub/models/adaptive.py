@@ -574,6 +574,8 @@ class AdaptiveMixture:
             np.copyto(shadows.kept, shadows.spots)
         if self.params.texture_correlation < 1:
             self._forgive(pixels.reshape(self._shape), mask, shadows.kept)
+            if flags.size:
+                mask.reshape(-1)[flags == online.HELD] = 255
         return mask
 
     def _forgive(
@@ -585,13 +587,14 @@ class AdaptiveMixture:
         reach = texture.SIDE * side
         if held.size == 0 or min(self._size) < reach:
             return
-        top = max(int(held[0]) // side * side - reach, 0)
+        top = max(int(held[0]) // reach * reach - reach, 0)
         rows = slice(top, int(held[-1]) + reach)
         learnt = self._per_pixel("brightness", np.dtype(np.uint8)).reshape(self._size)
         lumas = [small(luma, side) for luma in (self._luma(shown[rows]), learnt[rows])]
+        cells_held = (small(mask[rows], side) >= 128).astype(np.float32)
         label = 127 if self.params.shadows else 0
         least = self.params.texture_correlation
-        texture.forgive(mask, kept, *lumas, top, side, least, label)
+        texture.forgive(mask, kept, *lumas, cells_held, top, side, least, label)
 
     def _no_shadows(self) -> shade.Shadows:
         """Room to note them, which must not be shared by two frames of different pictures."""
@@ -717,11 +720,11 @@ class AdaptiveMixture:
         return min(self.threads or threads.available(), most)
 
 
-def small(luma: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Means of the square cells of `side` pixels; what is left over at the end belongs to none."""
+def small(luma: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Whole means of the square cells of `side` pixels; what is left at the end belongs to none."""
     height, width = max(luma.shape[0] // side, 1), max(luma.shape[1] // side, 1)
     whole = luma[: height * side, : width * side]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgsub.kernels import glance
+
 Blocks = NDArray[np.float32]
 Gains = tuple[float, ...]
 """What the grey levels of each channel must be multiplied by; empty where the light is the same."""
 
 BLOCKS = 8, 6  # columns and rows
-EACH = 8  # samples along the side of a block
+EACH = 4  # samples along the side of a block
 LEAST = 0.02  # change of a channel that is worth following
 AGREE, SUPPORT = 0.05, 0.5  # share of the blocks that must agree on the gain, within 5 %
 RANGE = 0.5, 2.0
@@ -38,12 +40,12 @@ class Light:
         if self.reference.size == 0:
             return ()
         quotients = (self.reference / np.maximum(blocks, 1)).reshape(-1, blocks.shape[2])
-        gains = np.sort(quotients, axis=0)[len(quotients) // 2]
+        middle, near = glance.medians(quotients, AGREE)
+        gains = tuple(middle.tolist())
         low, high = RANGE
-        if np.abs(gains - 1).max() < LEAST or gains.min() <= low or gains.max() >= high:
-            return ()
-        off = np.abs(quotients - gains).mean(1)
-        return tuple(gains.tolist()) if np.mean(off < AGREE * gains.mean()) >= SUPPORT else ()
+        changed = max(abs(gain - 1) for gain in gains) >= LEAST
+        followed = changed and near >= SUPPORT and low < min(gains) and max(gains) < high
+        return gains if followed else ()
 
     def learn(self, blocks: Blocks, rate: float) -> None:
         """Draw the reference toward a frame's blocks."""
@@ -63,10 +65,11 @@ def block_levels(image: NDArray[Any], scale: float) -> Blocks:
     scale
         Brings its values to 0..255.
     """
+    height, width, channels = (*image.shape, 1)[:3]
     columns, rows = BLOCKS
-    samples = cv2.resize(image, (columns * EACH, rows * EACH), interpolation=cv2.INTER_NEAREST)
-    means = cv2.resize(samples, BLOCKS, interpolation=cv2.INTER_AREA)
-    return means.reshape(rows, columns, -1).astype(np.float32) * np.float32(scale)
+    row = np.ascontiguousarray(image).reshape(-1)
+    means = glance.block_means(row, height, width, channels, rows, columns, EACH)
+    return np.asarray(means * np.float32(scale))
 
 
 def brightened(image: NDArray[Any], gains: Gains, top: float) -> NDArray[Any]:

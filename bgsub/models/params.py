@@ -125,7 +125,7 @@ class MixtureParams:
     color = "ycrcb"."""
 
     texture_correlation: float = 0.85
-    """Foreground whose texture correlates so well with the background's, in 5x5 cells of about a
+    """Foreground whose texture correlates so well with the background's, in 6x6 cells of about a
     120th of the picture's short side, is the background in another light, and labelled like a
     shadow (0 without `shadows`); 1 is off."""
 
