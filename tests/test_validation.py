@@ -18,7 +18,7 @@ from bgsub.models import AdaptiveMixture, load, preset
 from bgsub.synthetic import scene, write_cdnet
 
 SIZE = (48, 36)
-FAST = replace(preset("fast"), stabilise=False)
+FAST = replace(preset("fast"), stabilise=False, follow_light=False)
 
 
 def frames_of(shots):
