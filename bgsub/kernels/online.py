@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 
 from bgsub.kernels import lanes, shade, source, threads
 from bgsub.kernels.lanes import LANES
+from bgsub.kernels.movers import BEFORE, NOW
 from bgsub.kernels.shade import Shadows
 from bgsub.kernels.template import expand
 from bgsub.kernels.turns import APART
@@ -171,7 +172,7 @@ SCALES = {scales} * LANES  # of all modes: weights, hits
 PIXEL = {pixel} * LANES  # unrest, last labels
 TILE = K * BLOCK + SCALES + PIXEL + HEAD
 GOLDEN = 40503  # 65536 / golden ratio
-OUTSIDE, HELD = {outside}, {held}
+OUTSIDE, HELD, MOVED = {outside}, {held}, {moved}
 UNIT_W, UNIT_V, UNIT_M = np.float32({unit_w}), np.float32({unit_v}), np.float32({unit_m})
 UNIT_F = np.float32({unit_f})
 STRIDE, FARTHEST = np.float32({stride}), np.float32(255 / {stride})
@@ -641,7 +642,7 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %if conservative
         alpha = filled(r.alpha_foreground, w0)
 %if feedback
-        alpha = select(load(busy, at) == 0, filled(r.alpha_noise, w0), alpha)
+        alpha = select((load(busy, at) & MOVED) == 0, filled(r.alpha_noise, w0), alpha)
 %end
         alpha = select(back, filled(r.alpha, w0), alpha)
 %else
@@ -708,7 +709,7 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %if feedback
         # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
         first_bit, second_bit = past >= 2, (past == 1) | (past == 3)
-        blink = (first_bit != second_bit) & (load(busy, at) == 0)
+        blink = (first_bit != second_bit) & ((load(busy, at) & MOVED) == 0)
         calm = unrest + select(blink, part(FULL - unrest, r.unrest, u), nil) - select(blink, nil, part(unrest, r.unrest, u))
         past = select(second_bit, nil + 2, nil) + select(label > 127, nil + 1, nil)
 %end
@@ -936,6 +937,7 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
         pixel=2 * variant.feedback,
         outside=OUTSIDE,
         held=HELD,
+        moved=NOW | BEFORE,
         unit_w=1 / 65535 if compact else 1,
         unit_v=1 / VARIANCE if compact else 1,
         unit_m=1 / LEVEL if compact else 1,
@@ -1040,7 +1042,7 @@ def step(
     flags
         OUTSIDE, HELD or 0 for each pixel, with variant.flagged.
     busy
-        Non-zero for each pixel near a known mover, with variant.feedback.
+        For each pixel, with variant.feedback, the bits of `movers`: NOW or BEFORE near a mover.
     labels
         For each pixel: 0, 127 or 255. Written.
     shadows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -554,15 +554,12 @@ class AdaptiveMixture:
     ) -> NDArray[np.uint8]:
         """Labels of pixels in the learnt view; learns at a rate above 0."""
         mask = np.empty(self._size, np.uint8)
-        moving = self._moving.reshape(-1)
-        if self.params.ghost_edges:
-            moving = moving & ~np.uint8(movers.GHOST)
         work = online.turns(
             self._variant(flags.size > 0, rate > 0),
             pixels,
             self._state,
             flags,
-            moving,
+            self._moving.reshape(-1),
             mask,
             shadows,
             self.params.shadow_unevenness,
@@ -589,7 +586,9 @@ class AdaptiveMixture:
             return
         top = max(int(held[0]) // reach * reach - reach, 0)
         rows = slice(top, int(held[-1]) + reach)
-        learnt = self._per_pixel("brightness", np.dtype(np.uint8)).reshape(self._size)
+        first, last = (at * self._size[1] // LANES for at in (rows.start, rows.stop))
+        seen = first, min(last + 1, online.tiles(math.prod(self._size)))
+        learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen).reshape(self._size)
         lumas = [small(luma, side) for luma in (self._luma(shown[rows]), learnt[rows])]
         cells_held = (small(mask[rows], side) >= 128).astype(np.float32)
         label = 127 if self.params.shadows else 0
@@ -702,17 +701,23 @@ class AdaptiveMixture:
         width: int = 1,
         inputs: Sequence[NDArray[Any]] = (),
         coloured: bool = True,
+        tiles: tuple[int, int] | None = None,
     ) -> NDArray[Any]:
-        """The numbers that a kernel makes of each pixel's state, in one row."""
+        """The numbers that a kernel makes of each pixel's state, in one row.
+
+        With `tiles` only from the first of them to before the second.
+        """
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
         state, rates = self._state, self._rates(0.0, coloured=coloured)
-        self._split(lambda first, last: run(state, *inputs, out, first, last, rates))
-        return out[: n_pixels * width]
+        begin, end = tiles or (0, online.tiles(n_pixels))
 
-    def _split(self, work: Callable[[int, int], None]) -> None:
-        threads.split(work, online.tiles(math.prod(self._size)), self._workers)
+        def work(first: int, last: int) -> None:
+            run(state, *inputs, out, begin + first, begin + last, rates)
+
+        threads.split(work, end - begin, self._workers)
+        return out[: n_pixels * width]
 
     @property
     def _workers(self) -> int:
