@@ -781,6 +781,33 @@ def test_light_that_half_of_the_picture_denies_is_not_followed():
     assert light.gains(block_levels(seen, 1.0)) == ()
 
 
+@pytest.mark.parametrize("name", ["fast", "balanced", "best"])
+def test_light_that_stays_changed_is_learnt_without_a_flood(name):
+    """It falls to 0.6 for 16 s, and comes back; the means keep up with what is compared."""
+    still = scene("empty", size=(160, 120)).shot(0).background
+    model = AdaptiveMixture(replace(preset(name), relearn_share=1.0), threads=1)
+    flood = 0.0
+    for n in range(900):
+        light = np.float32(0.6 if 100 <= n < 500 else 1.0)
+        mask = model.apply(np.rint(still * light).astype(np.uint8), n / 25)
+        model.feedback(mask)
+        flood = max(flood, float(np.mean(mask == 255)))
+    assert flood < 0.01
+
+
+@pytest.mark.parametrize("rows", [60, 120])
+def test_noise_is_no_shift(rows):
+    """A blank wall; to move by a part of a pixel would take noise away."""
+    rng = np.random.default_rng(0)
+    stabiliser, moved = Stabiliser(rows), 0
+    for n in range(60):
+        seen = np.clip(rng.normal(110, 8, (240, 320, 3)), 0, 255).astype(np.uint8)
+        pose, small = stabiliser.pose(seen, 1.0)
+        stabiliser.learn(small, 1 / (n + 1))
+        moved += pose.moved
+    assert moved == 0
+
+
 def natural(seed=0, size=(60, 80)):
     """Smooth noise, float32."""
     noise = np.random.default_rng(seed).normal(0, 60, size).astype(np.float32)

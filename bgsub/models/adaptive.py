@@ -31,6 +31,7 @@ FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
 SAMPLES = 48, 32  # columns and rows of pixels that are looked at for colour
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
+LIGHT_LAG = 2  # histories in which the remembered light changes: settled means must keep up
 CELL_ROWS = 120  # about, of the short side: what the texture is judged on
 CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
 TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
@@ -503,7 +504,7 @@ class AdaptiveMixture:
             if self.params.stabilise:
                 self._stabiliser.learn(small, own)
             if self.params.follow_light:
-                self._light.learn(blocks, own)
+                self._light.learn(blocks, max(rate / LIGHT_LAG, 1 / (self._frames + 1)))
         if self._pose == Pose():
             return pixels, flags
         if self._pose.moved:

@@ -160,8 +160,13 @@ class Stabiliser:
         if abs(dx) + abs(dy) < LEAST_SHIFT:
             return 0.0, 0.0
         before = blocks(np.abs(fine - target), self.rows)
-        after = blocks(np.abs(Pose(dx, dy).still(fine) - target), self.rows)
-        votes = np.mean(after < BETTER * before) - np.mean(before < BETTER * after)
+        # To move by a part of a pixel takes noise away, whichever way it goes.
+        after, contrary = (
+            blocks(np.abs(Pose(sign * dx, sign * dy).still(fine) - target), self.rows)
+            for sign in (1, -1)
+        )
+        least = np.minimum(before, contrary)
+        votes = np.mean(after < BETTER * least) - np.mean(before < BETTER * after)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
 
 
