@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bgsub.errors import FrameError, require
 from bgsub.kernels import glance, movers, online, shade, texture, threads
 from bgsub.kernels.lanes import LANES
+from bgsub.kernels.means import block_means
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
@@ -728,9 +729,7 @@ class AdaptiveMixture:
 
 def small(luma: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
     """Whole means of the square cells of `side` pixels; what is left at the end belongs to none."""
-    height, width = max(luma.shape[0] // side, 1), max(luma.shape[1] // side, 1)
-    whole = luma[: height * side, : width * side]
-    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    return np.rint(block_means(np.ascontiguousarray(luma), side))
 
 
 def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
