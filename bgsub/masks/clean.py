@@ -92,6 +92,8 @@ class Cleaner:
             raise FrameError(
                 f"expected a mask (height, width) of uint8, got {mask.dtype} {mask.shape}"
             )
+        if not mask.any():
+            return np.zeros_like(mask)
         if mask.shape != self._size:
             self._fit(mask.shape)
         view, width = self._window, mask.shape[1]
