@@ -257,6 +257,9 @@ class AdaptiveMixture:
         """
         if self._fresh and self._variant(False, True).feedback:
             checks.labels(mask, self._size)
+            self._told = True
+            if not (mask.any() or self._moving.any()):
+                return
             if self._pose.moved:
                 mask = self._pose.settled(mask)
             if self._vicinity is None:
@@ -268,7 +271,6 @@ class AdaptiveMixture:
             movers.remember(np.ascontiguousarray(mask), self._moving, labels)
             self._vicinity.look(0.0, 255)
             movers.add(near, self._moving)
-            self._told = True
 
     def _ghosts(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """1 where there is a ghost, else 0."""
@@ -605,7 +607,9 @@ class AdaptiveMixture:
         """Shorten the memory while the view as a whole changes; then let it grow as time passes."""
         p = self.params
         if p.relearn_share < 1:
-            touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
+            touched = 0.0
+            if mask.any():
+                touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
             self._upset += min(1 - math.exp(-step), STEADY) * (touched - self._upset)
             self._adrift = bool(self._upset > p.relearn_share * (REST if self._adrift else 1))
             grown = p.relearn_history if self._adrift else self._memory + step
