@@ -19,11 +19,19 @@ from bgsub.kernels.means import block_means
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
-from bgsub.models.light import Blocks, Light, block_levels
+from bgsub.models.light import Light, block_levels
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
-from bgsub.models.stabilise import Pose, Small, Stabiliser, block_side, shrink
+from bgsub.models.stabilise import (
+    NOTHING,
+    Pose,
+    Seen,
+    Stabiliser,
+    block_side,
+    compare,
+    shrink,
+)
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
@@ -44,7 +52,6 @@ SHADE = 0.2  # evidence of what looks like a shadow
 AROUND = 9  # pixels, side of the square over which the evidence is averaged
 LOGIT = -8.5, 11.7  # of the probability: the first, and the second times the root of that average
 NO_SHADOWS = shade.blank(0)
-NOTHING = np.empty((0, 0), np.float32)
 PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
 
 _FAR = np.arange(256) / online.STRIDE
@@ -346,8 +353,8 @@ class AdaptiveMixture:
         if image is not None:
             pixels = self._pixels(image)
             coloured = has_colour(pixels.reshape(self._shape))
-            pose, _, _ = self._compared(image)
-            pixels = pose.steady(image, self._range).reshape(-1)
+            seen = self._compared(image)
+            pose, pixels = seen.pose, seen.steady(self._range).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
             self._label(pixels, none, 0.0, None, coloured, shadows)
         if pixels is None:
@@ -497,55 +504,50 @@ class AdaptiveMixture:
         self, image: NDArray[Any], pixels: NDArray[Any], flags: NDArray[np.uint8], rate: float
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """Pixels and flags where and as bright as the learnt view has them."""
-        self._pose, small, blocks = self._compared(image)
-        dx, dy = self._pose.turned(self._size)
+        seen = self._compared(image)
+        dx, dy = seen.pose.turned(self._size)
         if rate > 0 and (dx or dy):
-            small, blocks = self._turn(image, dx, dy)
+            seen = self._turn(image, seen.pose, dx, dy)
+        self._pose = seen.pose
         if rate > 0:
             own = min(rate * max(self.params.settled_gain, 1.0), 1.0)
             own = max(own, 1 / (self._frames + 1))
             if self.params.stabilise:
-                self._stabiliser.learn(small, own)
+                self._stabiliser.learn(seen.small, own)
             if self.params.follow_light:
-                self._light.learn(blocks, max(rate / LIGHT_LAG, 1 / (self._frames + 1)))
+                self._light.learn(seen.blocks, max(rate / LIGHT_LAG, 1 / (self._frames + 1)))
         if self._pose == Pose():
             return pixels, flags
         if self._pose.moved:
             given = flags.reshape(self._size) if flags.size else np.zeros(self._size, np.uint8)
             flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
-        return self._pose.steady(image, self._range).reshape(-1), flags
+        return seen.steady(self._range).reshape(-1), flags
 
-    def _turn(self, image: NDArray[Any], dx: int, dy: int) -> tuple[Small, Blocks]:
-        """Follow a camera that has turned; what is to be learnt of the image in its new view.
+    def _turn(self, image: NDArray[Any], pose: Pose, dx: int, dy: int) -> Seen:
+        """Follow a camera that has turned; the image beside its new view.
 
         What the old view showed goes on as it was, at its new place.
         """
+        scale = 255 / self._range
         self._state = online.shifted(self._variant(False, True), self._state, self._size, dx, dy)
         self._moving = Pose(-dx, -dy).covered(self._moving, 0)
-        self._pose = self._pose._replace(dx=self._pose.dx - dx, dy=self._pose.dy - dy)
-        small = shrink(image, self.params.stabilise_rows, 255 / self._range)
+        pose = pose._replace(dx=pose.dx - dx, dy=pose.dy - dy)
+        still = pose.still(image) if pose.moved else image
+        small = shrink(image, self.params.stabilise_rows, scale)
         side = block_side(self._size, self.params.stabilise_rows)
-        small = Pose(self._pose.dx / side, self._pose.dy / side).still(small)
+        small = Pose(pose.dx / side, pose.dy / side).still(small)
         self._stabiliser.turn(small, dx / side, dy / side)
         blocks = NOTHING
         if self.params.follow_light:
-            blocks = self._blocks(image, self._pose)
-            self._light = Light(blocks * np.array(self._pose.gains or 1, np.float32))
-        return small, blocks
+            blocks = block_levels(still, scale)
+            self._light = Light(blocks * np.array(pose.gains or 1, np.float32))
+        return Seen(pose, still, small, blocks)
 
-    def _compared(self, image: NDArray[Any]) -> tuple[Pose, Small, Blocks]:
+    def _compared(self, image: NDArray[Any]) -> Seen:
         """Where and how bright an image is, and what is to be learnt of it."""
-        pose, small, blocks = Pose(), NOTHING, NOTHING
-        if self.params.stabilise:
-            pose, small = self._stabiliser.pose(image, 255 / self._range)
-        if self.params.follow_light:
-            blocks = self._blocks(image, pose)
-            pose = pose._replace(gains=self._light.gains(blocks))
-        return pose, small, blocks
-
-    def _blocks(self, image: NDArray[Any], pose: Pose) -> Blocks:
-        """Grey levels of an image that lies so, block by block."""
-        return block_levels(pose.still(image) if pose.moved else image, 255 / self._range)
+        stabiliser = self._stabiliser if self.params.stabilise else None
+        light = self._light if self.params.follow_light else None
+        return compare(image, 255 / self._range, stabiliser, light)
 
     def _label(
         self,

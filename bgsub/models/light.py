@@ -49,10 +49,16 @@ class Light:
 
     def learn(self, blocks: Blocks, rate: float) -> None:
         """Draw the reference toward a frame's blocks."""
-        if self.reference.size == 0:
-            self.reference = blocks.copy()
-        else:
-            self.reference += np.float32(rate) * (blocks - self.reference)
+        self.reference = drawn(self.reference, blocks, rate)
+
+
+def drawn(
+    reference: NDArray[np.float32], seen: NDArray[np.float32], rate: float
+) -> NDArray[np.float32]:
+    """A reference drawn toward what is seen, by that share; an empty one takes it whole."""
+    if reference.size == 0:
+        return seen
+    return np.asarray(reference + np.float32(rate) * (seen - reference), np.float32)
 
 
 def block_levels(image: NDArray[Any], scale: float) -> Blocks:

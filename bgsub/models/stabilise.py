@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from bgsub.kernels.means import block_means
 from bgsub.kernels.shift import refine
 from bgsub.kernels.translate import translated
-from bgsub.models.light import Gains, brightened
+from bgsub.models.light import Blocks, Gains, Light, block_levels, brightened, drawn
 
 Small = NDArray[np.float32]
+NOTHING = np.empty((0, 0), np.float32)
 
 BLOCKS = 6  # along the short side of the picture; they vote
 LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
@@ -124,10 +125,7 @@ class Stabiliser:
 
     def learn(self, small: Small, rate: float) -> None:
         """Draw the reference toward a small picture that pose() returned."""
-        if self.reference.size == 0:
-            self.reference = small.copy()
-        else:
-            self.reference += np.float32(rate) * (small - self.reference)
+        self.reference = drawn(self.reference, small, rate)
 
     def turn(self, small: Small, dx: float, dy: float) -> None:
         """Take over a view that lies dx farther left and dy farther up on the scene.
@@ -168,6 +166,46 @@ class Stabiliser:
         least = np.minimum(before, contrary)
         votes = np.mean(after < BETTER * least) - np.mean(before < BETTER * after)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
+
+
+class Seen(NamedTuple):
+    """A frame beside the learnt view."""
+
+    pose: Pose
+    still: NDArray[Any]
+    """The image where the view has it, as bright as it came."""
+    small: Small
+    """What the stabiliser should learn of it."""
+    blocks: Blocks
+    """What the light should learn of it."""
+
+    def steady(self, top: float) -> NDArray[Any]:
+        """The image where and as bright as the view has it, at most `top`."""
+        return brightened(np.ascontiguousarray(self.still), self.pose.gains, top)
+
+
+def compare(
+    image: NDArray[Any], scale: float, stabiliser: Stabiliser | None, light: Light | None
+) -> Seen:
+    """An image beside what is known of the view; without one of them that stays as it is.
+
+    Parameters
+    ----------
+    image
+        (height, width) or (height, width, channels), any type.
+    scale
+        Brings its values to 0..255.
+    stabiliser, light
+        What is known. They learn nothing.
+    """
+    pose, small, blocks = Pose(), NOTHING, NOTHING
+    if stabiliser is not None:
+        pose, small = stabiliser.pose(image, scale)
+    still = pose.still(image) if pose.moved else image
+    if light is not None:
+        blocks = block_levels(still, scale)
+        pose = pose._replace(gains=light.gains(blocks))
+    return Seen(pose, still, small, blocks)
 
 
 def block_side(shape: tuple[int, ...], rows: int) -> int:

@@ -22,11 +22,11 @@ from bgsub.mixture.memory import available_bytes, in_words
 from bgsub.mixture.pixels import result_bytes
 from bgsub.models import checks
 from bgsub.models.adaptive import RANGES, AdaptiveMixture
-from bgsub.models.light import Light, block_levels
+from bgsub.models.light import Light
 from bgsub.models.modes import Modes, is_narrow, is_ycrcb, joined, main_mode, to_space
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
-from bgsub.models.stabilise import Pose, Stabiliser
+from bgsub.models.stabilise import Pose, Stabiliser, compare
 from bgsub.models.warming import memory_bytes
 
 Progress = Callable[[float], None]
@@ -239,7 +239,9 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
     indices: list[int] = []
     times: list[float | None] = []
     poses: list[Pose] = []
-    stabiliser, light, kept = Stabiliser(plan.params.stabilise_rows), Light(), 0
+    stabiliser = Stabiliser(plan.params.stabilise_rows) if plan.params.stabilise else None
+    light = Light() if plan.params.follow_light else None
+    kept = 0
     stride = 1
     for index, shown in enumerate(source()):
         image = checks.image(shown.image, shape, dtype, plan.params.value_range)
@@ -255,19 +257,15 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
                 images[n] = images[2 * n]
             if index % stride:
                 continue
-        pose = Pose()
         kept += 1
-        if plan.params.stabilise:
-            pose, small = stabiliser.pose(image, 255 / plan.range_of(image))
-            stabiliser.learn(small, 1 / kept)
-        if plan.params.follow_light:
-            still = pose.still(image) if pose.moved else image
-            blocks = block_levels(still, 255 / plan.range_of(image))
-            pose = pose._replace(gains=light.gains(blocks))
-            light.learn(blocks, 1 / kept)
-        images[len(indices)] = plan.part(image, pose, 0, images.shape[1])
+        seen = compare(image, 255 / plan.range_of(image), stabiliser, light)
+        if stabiliser is not None:
+            stabiliser.learn(seen.small, 1 / kept)
+        if light is not None:
+            light.learn(seen.blocks, 1 / kept)
+        images[len(indices)] = plan.part(image, seen.pose, 0, images.shape[1])
         indices.append(index)
-        poses.append(pose)
+        poses.append(seen.pose)
         times.append(shown.time)
     if images is None or len(indices) < FEWEST:
         raise FrameError(f"expected at least {FEWEST} frames to learn from, got {len(indices)}")
