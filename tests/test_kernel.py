@@ -107,18 +107,23 @@ def rates(of, rule, frame, alpha):
     return online.rates(fixed, frame=frame, steps=[steps[name] for name in online.STEPS])
 
 
+def label(of, image, state, flags, busy, out, shadows, now, compiled=True):
+    """Label and learn a frame on one thread; no shadow is doubted."""
+    arrays = image, state, flags, busy, out[None], shadows
+    assert online.turns(of, *arrays, 1.0, 0.0, now, compiled)(0)
+
+
 def run(rule, modes, channels, film=video, compiled=False, **options):
     """Labels of every frame, the modes (modes, fields, pixels) at the end, and the state."""
     of = variant(rule, modes, channels, **options)
     state = online.blank(of, SIZE[0] * SIZE[1])
-    tiles = online.tiles(SIZE[0] * SIZE[1])
-    shadows, labels = shade.blank(tiles), []
+    shadows, labels = shade.blank(online.tiles(SIZE[0] * SIZE[1])), []
     for n, image in enumerate(film(channels)):
         out = np.empty(image.shape[0] * image.shape[1], np.uint8)
         args = (image.reshape(-1), state, moving_flags(n) * 0, moving_flags(n), out, shadows)
         with np.errstate(over="ignore", divide="ignore"):  # integers wrap on purpose
             now = rates(of, rule, n, rule.alpha + 0.0003 * n)
-            online.step(of, *args, 0, tiles, now, compiled=compiled)
+            label(of, *args, now, compiled=compiled)
         if of.shadows:
             assert_noted(shadows, out)
         labels.append(out)
@@ -253,7 +258,7 @@ def test_shadows_are_noted_where_they_are_labelled_and_nowhere_else(flagged):
         now = rates(of, rule, n, 0.02)
         with np.errstate(over="ignore", divide="ignore"):
             args = (image.reshape(-1), state, flags, none, out, shadows)
-            online.step(of, *args, 0, 5, now, compiled=False)
+            label(of, *args, now, compiled=False)
         assert_noted(shadows, out)
         noted = out == 127
         luma = image.reshape(-1, 3)[noted] @ [0.114, 0.587, 0.299]
@@ -274,7 +279,7 @@ def test_a_shadow_is_forgotten_when_its_tile_takes_the_short_way():
         image = (view * 0.7).astype(np.uint8) if n == 30 else view
         with np.errstate(over="ignore", divide="ignore"):
             args = (image.reshape(-1), state, none, none, out, shadows)
-            online.step(of, *args, 0, 2, rates(of, rule, n, 0.02), compiled=False)
+            label(of, *args, rates(of, rule, n, 0.02), compiled=False)
         assert np.all(out == (127 if n == 30 else 0))
         assert_noted(shadows, out)
     missed = state[-2 * online.HEAD :].reshape(2, online.HEAD)[:, 3]
@@ -289,12 +294,12 @@ def test_frozen_kernels_write_no_state():
     out, none = np.empty(144, np.uint8), np.zeros(144, np.uint8)
     for n, image in enumerate(images[:20]):
         args = (image.reshape(-1), state, none, none, out, shade.blank(5))
-        online.step(of, *args, 0, 5, rates(of, rule, n, 0.05))
+        label(of, *args, rates(of, rule, n, 0.05))
     kept = state.copy()
     frozen = of._replace(learn=False)
     for n, image in enumerate(images[20:]):
         args = (image.reshape(-1), state, none, none, out, shade.blank(5))
-        online.step(frozen, *args, 0, 5, rates(of, rule, n, 0.0))
+        label(frozen, *args, rates(of, rule, n, 0.0))
     np.testing.assert_array_equal(state, kept)
 
 
@@ -307,7 +312,7 @@ def test_the_rounding_does_not_stick():
     for n in range(9000):
         image = np.full(128, 100 if n < 1500 else 104, np.uint8)
         args = (image, state, none, none, out, shade.blank(5))
-        online.step(of, *args, 0, 4, rates(of, rule, n, rule.alpha))
+        label(of, *args, rates(of, rule, n, rule.alpha))
     # 1500 frames at 1/n settle on 100; then 4 levels close as (1 - 1/1500)^n.
     expected = 104 - 4 * (1 - 1 / 1500) ** 7500
     mean = online.modes(of, state, 128)[0, 2] / 256

@@ -50,17 +50,22 @@ def test_models_in_several_threads_do_not_mix():
     np.testing.assert_array_equal(together, alone)
 
 
+def assert_goes_on(model, images, half, tmp_path):
+    """Saved after the first `half` of the images, and loaded, it takes the others as before."""
+    for n, image in enumerate(images[:half]):
+        model.apply(image, n / 25)
+    model.save(tmp_path / "m.bgm")
+    other = load(tmp_path / "m.bgm")
+    for n, image in enumerate(images[half:], half):
+        np.testing.assert_array_equal(model.apply(image, n / 25), other.apply(image, n / 25))
+    np.testing.assert_array_equal(model._state, other._state)
+
+
 @pytest.mark.parametrize("name", ["balanced", "classic"])
 def test_a_saved_model_goes_on_bit_for_bit(tmp_path, name):
     model = AdaptiveMixture.from_preset(name)
     images = list(noisy(30))
-    for n, image in enumerate(images[:15]):
-        model.apply(image, n / 25)
-    model.save(tmp_path / "m.bgm")
-    other = load(tmp_path / "m.bgm")
-    for n, image in enumerate(images[15:], 15):
-        np.testing.assert_array_equal(model.apply(image, n / 25), other.apply(image, n / 25))
-    np.testing.assert_array_equal(model._state, other._state)
+    assert_goes_on(model, images, 15, tmp_path)
 
 
 def test_with_every_ingredient_off_the_masks_are_mog2s():
@@ -112,13 +117,7 @@ def test_a_large_thing_that_passes_does_not_shorten_the_memory():
 def test_a_model_saved_while_the_camera_turns_goes_on_bit_for_bit(tmp_path):
     model = AdaptiveMixture(preset("balanced"))
     images = list(turning(range(50, 120), 200))
-    for n, image in enumerate(images[:110]):
-        model.apply(image, n / 25)
-    model.save(tmp_path / "m.bgm")
-    other = load(tmp_path / "m.bgm")
-    for n, image in enumerate(images[110:], 110):
-        np.testing.assert_array_equal(model.apply(image, n / 25), other.apply(image, n / 25))
-    np.testing.assert_array_equal(model._state, other._state)
+    assert_goes_on(model, images, 110, tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["one channel", "three alike", "coloured"])

@@ -1016,59 +1016,6 @@ def rates(fixed: NDArray[Any], *, frame: int, steps: Sequence[float], scale: flo
     return Rates(values, np.float32(scale), np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
 
 
-def step(
-    variant: Variant,
-    image: NDArray[Any],
-    state: NDArray[Any],
-    flags: NDArray[np.uint8],
-    busy: NDArray[np.uint8],
-    labels: NDArray[np.uint8],
-    shadows: Shadows,
-    first: int,
-    last: int,
-    now: Rates,
-    compiled: bool = True,
-) -> None:
-    """Label the pixels of the tiles from `first` to before `last`, and learn them.
-
-    Parameters
-    ----------
-    variant
-        What kernel.
-    image
-        All pixels' channels in one row.
-    state
-        All modes; changed where variant.learn.
-    flags
-        OUTSIDE, HELD or 0 for each pixel, with variant.flagged.
-    busy
-        For each pixel, with variant.feedback, the bits of `movers`: NOW or BEFORE near a mover.
-    labels
-        For each pixel: 0, 127 or 255. Written.
-    shadows
-        With variant.shadows what is labelled 127, and how bright it is. Written.
-    first, last
-        Range of tiles.
-    now
-        The rates of this frame.
-    compiled
-        False for the interpreted kernel.
-    """
-    kernel, whole = load(variant, compiled).step, labels.size // LANES
-    arrays = image, state, flags, busy, labels, *shadows
-    _step_range(kernel, *arrays, first, min(last, whole), 0, now)
-    if last > whole:
-        _step_at_end(kernel, variant.channels, *arrays, now)
-
-
-def _step_range(kernel: Callable[..., bool], *args: Any) -> None:
-    """All turns of a range of tiles by one thread, which does not look at shadows."""
-    *arrays, first, last, begin, now = args
-    counters = np.zeros(COUNTERS, np.int64)
-    counters[0] = counters[APART] = first
-    kernel(*arrays, (0, 0), last, begin, (1.0, 0.0), counters, 0, now)
-
-
 def _step_at_end(
     kernel: Callable[..., bool],
     channels: int,
@@ -1082,7 +1029,7 @@ def _step_at_end(
     kept: NDArray[np.uint32],
     now: Rates,
 ) -> None:
-    """step() for the last pixels, which do not fill a tile: they are given room."""
+    """Label and learn the last pixels, which do not fill a tile: they are given room."""
     whole = labels.size // LANES
     at = whole * LANES
     left = labels.size - at
@@ -1093,7 +1040,9 @@ def _step_at_end(
     padded[2][:left] = busy[at:]
     out = np.zeros(LANES, np.uint8)
     arrays = padded[0], state, padded[1], padded[2], out, ratios, spots, kept
-    _step_range(kernel, *arrays, whole, whole + 1, whole, now)
+    counters = np.zeros(COUNTERS, np.int64)
+    counters[0] = counters[APART] = whole
+    kernel(*arrays, (0, 0), whole + 1, whole, (1.0, 0.0), counters, 0, now)
     labels[at:] = out[:left]
 
 
@@ -1108,24 +1057,39 @@ def turns(
     uneven: float,
     few: float,
     now: Rates,
+    compiled: bool = True,
 ) -> threads.Turns:
     """Work for threads.share(): label and learn a picture, then confirm its shadows.
 
     Parameters
     ----------
+    variant
+        What kernel.
+    image
+        All pixels' channels in one row.
+    state
+        All modes; changed where variant.learn.
+    flags
+        OUTSIDE, HELD or 0 for each pixel, with variant.flagged.
+    busy
+        For each pixel, with variant.feedback, the bits of `movers`: NOW or BEFORE near a mover.
     labels
-        (height, width). Written.
+        (height, width): 0, 127 or 255. Written.
+    shadows
+        With variant.shadows what is labelled 127, and how bright it is. Written.
     uneven, few
         As shade.confirm() takes them; an `uneven` of 1 confirms all.
-    variant, image, state, flags, busy, shadows, now
-        As step() takes them.
+    now
+        The rates of this frame.
+    compiled
+        False for the interpreted kernel.
 
     Returns
     -------
     work
         Takes tiles until none is left; True when all are done, False if others are still at work.
     """
-    row, kernel = labels.reshape(-1), load(variant).step
+    row, kernel = labels.reshape(-1), load(variant, compiled).step
     whole, counters = row.size // LANES, np.zeros(COUNTERS, np.int64)
     arrays = image, state, flags, busy, row, *shadows
     if row.size % LANES:
