@@ -18,7 +18,7 @@ from bgsub.kernels.translate import translated
 from bgsub.kernels.window import Window
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
-from bgsub.models.adaptive import has_colour
+from bgsub.models.colour import has_colour
 from bgsub.models.light import Light, block_levels
 from bgsub.models.stabilise import Pose, Stabiliser, shrink, small_size
 from bgsub.synthetic import Mover, Scene, scene

@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import glance, movers, online, shade, texture, threads
+from bgsub.kernels import movers, online, shade, threads
 from bgsub.kernels.lanes import LANES
-from bgsub.kernels.means import block_means
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
+from bgsub.models.colour import has_colour
 from bgsub.models.ghosts import find_ghosts
 from bgsub.models.light import Light, block_levels
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
+from bgsub.models.probability import chances
+from bgsub.models.relight import forgive
 from bgsub.models.stabilise import (
     NOTHING,
     Pose,
@@ -32,32 +34,16 @@ from bgsub.models.stabilise import (
     compare,
     shrink,
 )
+from bgsub.models.upheaval import Upheaval
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
 NEAR = 7  # pixels, side of the square around a moving thing in which labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
-COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
-SAMPLES = 48, 32  # columns and rows of pixels that are looked at for colour
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
 LIGHT_LAG = 2  # histories in which the remembered light changes: settled means must keep up
-CELL_ROWS = 120  # about, of the short side: what the texture is judged on
-CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
-TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
-REST = 0.4  # share of relearn_share below which the view has come to rest
-STEADY = 0.1  # of the average over a second: no single frame tells more than this
-# What makes a probability of distances, fitted once to all benchmark sequences but PTZ together.
-DOUBT = 0.7, 1.3  # radii from the background between which the evidence rises from 0 to 1
-SHADE = 0.2  # evidence of what looks like a shadow
-AROUND = 9  # pixels, side of the square over which the evidence is averaged
-LOGIT = -8.5, 11.7  # of the probability: the first, and the second times the root of that average
 NO_SHADOWS = shade.blank(0)
 PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
-
-_FAR = np.arange(256) / online.STRIDE
-EVIDENCE = np.rint(255 * np.clip((_FAR - DOUBT[0]) / (DOUBT[1] - DOUBT[0]), 0, 1)).astype(np.uint8)
-_ROOTS = np.sqrt(np.linspace(0, 1, 256))
-CHANCES = (1 / (1 + np.exp(-LOGIT[0] - LOGIT[1] * _ROOTS))).astype(np.float32)
 
 
 class AdaptiveMixture:
@@ -179,9 +165,7 @@ class AdaptiveMixture:
         self._clock: float | None = None
         self._moving = np.empty((0, 0), np.uint8)
         self._vicinity: Window | None = None
-        self._upset = 0.0
-        self._adrift = False
-        self._memory = self.params.history
+        self._upheaval = Upheaval(self.params)
         self._stabiliser = Stabiliser(self.params.stabilise_rows)
         self._light = Light()
         self._pose = Pose()
@@ -246,7 +230,7 @@ class AdaptiveMixture:
             self._frames += 1
             before, self._seconds = self._seconds, self._seconds + self._step(time)
             self._look = self._seconds // LOOK_EVERY > before // LOOK_EVERY
-            self._watch(mask, self._step(time))
+            self._upheaval.watch(mask, self._step(time))
             self._clock = time
         return self._pose.shaken(mask) if self._pose.moved else mask
 
@@ -367,11 +351,9 @@ class AdaptiveMixture:
         far = self._per_pixel(
             "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured
         ).reshape(self._size)
-        evidence = cv2.LUT(far, EVIDENCE)
-        evidence[shade.shown(shadows, far.size).reshape(self._size)] = round(SHADE * 255)
-        near = cv2.boxFilter(evidence, -1, (AROUND, AROUND), borderType=cv2.BORDER_REFLECT)
-        chances = np.asarray(cv2.LUT(near, CHANCES), np.float32)
-        return pose.shaken(chances) if pose.moved else chances
+        shaded = shade.shown(shadows, far.size).reshape(self._size)
+        found = chances(far, shaded)
+        return pose.shaken(found) if pose.moved else found
 
     def mixtures(self) -> Modes:
         """The Gaussians of every pixel, to be read."""
@@ -421,9 +403,9 @@ class AdaptiveMixture:
                 frames=self._frames,
                 seconds=self._seconds,
                 clock=self._clock,
-                upset=self._upset,
-                adrift=self._adrift,
-                memory=self._memory,
+                upset=self._upheaval.upset,
+                adrift=self._upheaval.adrift,
+                memory=self._upheaval.memory,
             ),
         )
 
@@ -436,8 +418,10 @@ class AdaptiveMixture:
         model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
-        model._clock, model._upset = snapshot.clock, snapshot.upset
-        model._adrift, model._memory = snapshot.adrift, snapshot.memory
+        model._clock = snapshot.clock
+        model._upheaval = Upheaval(
+            snapshot.params, snapshot.upset, snapshot.adrift, snapshot.memory
+        )
         model._stabiliser = Stabiliser(model.params.stabilise_rows, snapshot.reference)
         model._light = Light(snapshot.light)
         return model
@@ -576,46 +560,29 @@ class AdaptiveMixture:
         if not self.params.shadows or self.params.shadow_unevenness >= 1:
             np.copyto(shadows.kept, shadows.spots)
         if self.params.texture_correlation < 1:
-            self._forgive(pixels.reshape(self._shape), mask, shadows.kept)
+            self._forgive(pixels.reshape(self._shape), mask, shadows)
             if flags.size:
                 mask.reshape(-1)[flags == online.HELD] = 255
         return mask
 
     def _forgive(
-        self, shown: NDArray[Any], mask: NDArray[np.uint8], kept: NDArray[np.uint32]
+        self, image: NDArray[Any], mask: NDArray[np.uint8], shadows: shade.Shadows
     ) -> None:
         """Take from the mask's foreground what is the background in another light."""
-        held = np.flatnonzero(mask.max(axis=1) == 255)
-        side = max(2, round(min(self._size) / CELL_ROWS))
-        reach = texture.SIDE * side
-        if held.size == 0 or min(self._size) < reach:
-            return
-        top = max(int(held[0]) // reach * reach - reach, 0)
-        rows = slice(top, int(held[-1]) + reach)
-        first, last = (at * self._size[1] // LANES for at in (rows.start, rows.stop))
-        seen = first, min(last + 1, online.tiles(math.prod(self._size)))
-        learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen).reshape(self._size)
-        lumas = [small(luma, side) for luma in (self._luma(shown[rows]), learnt[rows])]
-        cells_held = (small(mask[rows], side) >= 128).astype(np.float32)
+        n_tiles = online.tiles(math.prod(self._size))
+
+        def lumas(rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+            first, last = (at * self._size[1] // LANES for at in (rows.start, rows.stop))
+            seen = first, min(last + 1, n_tiles)
+            learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen)
+            return self._luma(image[rows]), learnt.reshape(self._size)[rows]
+
         label = 127 if self.params.shadows else 0
-        least = self.params.texture_correlation
-        texture.forgive(mask, kept, *lumas, cells_held, top, side, least, label)
+        forgive(mask, shadows.kept, lumas, self.params.texture_correlation, label)
 
     def _no_shadows(self) -> shade.Shadows:
         """Room to note them, which must not be shared by two frames of different pictures."""
         return shade.blank(online.tiles(math.prod(self._size)))
-
-    def _watch(self, mask: NDArray[np.uint8], step: float) -> None:
-        """Shorten the memory while the view as a whole changes; then let it grow as time passes."""
-        p = self.params
-        if p.relearn_share < 1:
-            touched = 0.0
-            if mask.any():
-                touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
-            self._upset += min(1 - math.exp(-step), STEADY) * (touched - self._upset)
-            self._adrift = bool(self._upset > p.relearn_share * (REST if self._adrift else 1))
-            grown = p.relearn_history if self._adrift else self._memory + step
-            self._memory = min(grown, p.history)
 
     def _step(self, time: float | None) -> float:
         """Seconds since the last frame; a first frame, and a clock set back, count as one frame."""
@@ -627,7 +594,7 @@ class AdaptiveMixture:
         if given is not None:
             require(0 <= given <= 1, f"learning_rate must be 0 to 1, got {given}")
             return given
-        rate = 1 - math.exp(-self._step(time) / self._memory)
+        rate = 1 - math.exp(-self._step(time) / self._upheaval.memory)
         return max(rate, 1 / (self._frames + 1)) if self._warming else rate
 
     @property
@@ -683,7 +650,7 @@ class AdaptiveMixture:
     ) -> online.Rates:
         p, warming = self.params, self._warming
         sure = 0.5 * math.exp(-self._seconds / p.settling) if p.settling else 0.0
-        alike = warming or self._adrift
+        alike = warming or self._upheaval.adrift
         noise = max(p.noise_rate, p.foreground_rate) if self._told else p.foreground_rate
         memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
         steps = {
@@ -731,24 +698,3 @@ class AdaptiveMixture:
     def _workers(self) -> int:
         most = max(1, math.prod(self._size) // PIXELS_PER_THREAD)
         return min(self.threads or threads.available(), most)
-
-
-def small(luma: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """Whole means of the square cells of `side` pixels; what is left at the end belongs to none."""
-    return np.rint(block_means(np.ascontiguousarray(luma), side))
-
-
-def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean label of each cell of the picture, CELLS of them, from a part of a large picture."""
-    columns, rows = CELLS
-    return np.asarray(glance.cell_means(mask, rows, columns, max(1, mask.shape[0] // 240)))
-
-
-def has_colour(image: NDArray[Any]) -> bool:
-    """Whether a picture shows colours; an infrared camera's three channels may be all alike."""
-    if image.ndim != 3 or image.shape[2] != 3:
-        return True
-    height, width, _ = image.shape
-    columns, rows = SAMPLES
-    most, least = glance.extremes(image.reshape(-1), height, width, rows, columns)
-    return bool(most - least > COLOURLESS * (most + least) / 2)

@@ -1,0 +1,59 @@
+"""Tell when the view as a whole changes, and how long the memory may be meanwhile."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgsub.kernels import glance
+from bgsub.models.params import MixtureParams
+
+CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
+TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
+REST = 0.4  # share of relearn_share below which the view has come to rest
+STEADY = 0.1  # of the average over a second: no single frame tells more than this
+
+
+class Upheaval:
+    """Shortens the memory while the view as a whole changes; then lets it grow as time passes.
+
+    Attributes
+    ----------
+    upset
+        Share of the picture's cells that hold foreground, averaged over a second.
+    adrift
+        Whether the view is changing.
+    memory
+        The history to learn with, seconds.
+    """
+
+    def __init__(
+        self,
+        params: MixtureParams,
+        upset: float = 0.0,
+        adrift: bool = False,
+        memory: float | None = None,
+    ) -> None:
+        self.upset, self.adrift = upset, adrift
+        self.memory = params.history if memory is None else memory
+        self._params = params
+
+    def watch(self, mask: NDArray[np.uint8], step: float) -> None:
+        """Take the labels of a frame that came `step` seconds after the last."""
+        p = self._params
+        if p.relearn_share < 1:
+            touched = 0.0
+            if mask.any():
+                touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
+            self.upset += min(1 - math.exp(-step), STEADY) * (touched - self.upset)
+            self.adrift = bool(self.upset > p.relearn_share * (REST if self.adrift else 1))
+            grown = p.relearn_history if self.adrift else self.memory + step
+            self.memory = min(grown, p.history)
+
+
+def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Mean label of each cell of the picture, CELLS of them, from a part of a large picture."""
+    columns, rows = CELLS
+    return np.asarray(glance.cell_means(mask, rows, columns, max(1, mask.shape[0] // 240)))
