@@ -75,7 +75,7 @@ def variant(rule, modes, channels, **options):
     )
 
 
-def rates(of, rule, frame, alpha):
+def rates(of, rule, frame, alpha, scale=online.UNSCALED):
     fixed = online.constants(
         of,
         match=rule.match,
@@ -104,7 +104,8 @@ def rates(of, rule, frame, alpha):
         "unrest": rule.unrest_rate,
         "bar": rule.bar or 0,
     }
-    return online.rates(fixed, frame=frame, steps=[steps[name] for name in online.STEPS])
+    in_order = [steps[name] for name in online.STEPS]
+    return online.rates(fixed, frame=frame, steps=in_order, scale=scale)
 
 
 def label(of, image, state, flags, busy, out, shadows, now, compiled=True):
@@ -284,6 +285,43 @@ def test_a_shadow_is_forgotten_when_its_tile_takes_the_short_way():
         assert_noted(shadows, out)
     missed = state[-2 * online.HEAD :].reshape(2, online.HEAD)[:, 3]
     assert missed.min() > 0
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(("compact", "byte"), [(True, True), (True, False), (False, True)])
+def test_a_picture_is_taken_as_bright_as_its_scale_says(compact, byte, compiled):
+    """Channels that are twice as bright, with a scale of a half, are the same to the last bit."""
+    rule, modes, channels = CASES["luma-chroma-shadows"]
+    of = variant(rule, modes, channels, compact=compact, byte=byte)
+    halves = online.UNSCALED.copy()
+    halves[[0, 2]] = 0.5
+    found = []
+    for scale in (online.UNSCALED, halves):
+        state, out, labels = online.blank(of, 144), np.empty(144, np.uint8), []
+        for n, image in enumerate(video(channels)):
+            taken = (image // 2 / scale[:3]).astype(np.uint8 if byte else np.uint16).reshape(-1)
+            none = np.zeros(144, np.uint8)
+            args = (taken, state, none, none, out, shade.blank(5))
+            with np.errstate(over="ignore", divide="ignore"):
+                label(of, *args, rates(of, rule, n, 0.02, scale), compiled)
+            labels.append(out.copy())
+        found.append((np.array(labels), state))
+    assert (found[0][0] == 255).any()
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+@pytest.mark.parametrize(("compact", "byte"), [(True, True), (True, False), (False, True)])
+def test_what_a_scale_makes_too_bright_is_white(compact, byte):
+    rule = CASES["grey-floor"][0]
+    of = variant(rule, 1, 1, compact=compact, byte=byte)
+    state, none = online.blank(of, 32), np.zeros(32, np.uint8)
+    now = rates(of, rule, 0, 1.0, np.full(4, 1.9, np.float32))
+    with np.errstate(over="ignore", divide="ignore"):
+        args = (none + 200, state, none, none, none.copy(), shade.blank(1))
+        label(of, *args, now, compiled=False)
+    level = online.units(of)[1]
+    np.testing.assert_allclose(online.modes(of, state, 32)[0, 2] / level, 255, atol=1)
 
 
 def test_frozen_kernels_write_no_state():

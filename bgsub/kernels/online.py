@@ -51,8 +51,11 @@ HEAD = 4
 else 0; and of the frames since the other fields were touched: the share that the weights have lost,
 the share that the unrest has lost, and how many they were."""
 
-TILES_AT_ONCE = 1 << 10
-"""Tiles that are made from modes at once, so that little memory is needed beside the state."""
+CHANNELS = 4
+"""Most channels of a picture."""
+
+UNSCALED = np.ones(CHANNELS, np.float32)
+"""Scale of a picture that has levels of 0 to 255 already."""
 
 TURN = 256
 """Tiles that a thread takes at once."""
@@ -109,7 +112,7 @@ class Rates(NamedTuple):
     """What one step must know, in the units of the state."""
 
     values: NDArray[Any]
-    scale: np.float32  # brings the input to levels
+    scale: NDArray[np.float32]  # brings each channel of the input to levels
     seed: np.uint32  # of this frame's rounding
 
 
@@ -191,11 +194,13 @@ FULL, UNIT, LEAST, NINE_TENTHS = U16(65535), U16(1), U16(1), U16(58982)
 
 @njit(**STEP)
 def level(x, scale):
-%if byte
-    return to_uint16(x) << 8
-%else
-    return to_uint16(to_int32(to_float32(x) * (scale * F32(256)) + F32(0.5)))
-%end
+    return to_uint16(to_int32(least(to_float32(x) * (scale * F32(256)) + F32(0.5), F32(65535))))
+
+
+@njit(**STEP)
+def brightened(x, scale):
+    half = high_product(x, U16(min(scale * F32(32768) + F32(0.5), F32(65535))))
+    return add_most(half, half)
 
 
 @njit(**STEP)
@@ -269,7 +274,7 @@ FULL, UNIT, LEAST, NINE_TENTHS = F32(1), F32(0), F32(1e-6), F32(0.9)
 
 @njit(**STEP)
 def level(x, scale):
-    return to_float32(x) * scale
+    return least(to_float32(x) * scale, F32(255))
 
 
 @njit(**STEP)
@@ -349,22 +354,21 @@ CHANCE = """
         u = ramp(GOLDEN) + chance
 """
 
+SCALES = """
+    %c scale#c = r.scale[#c]
+    lit = any{c: scale#c != ONE}
+"""
+
 PIXELS = """
-%if ycrcb
 %if byte and compact
-        blue = load_upper_halves(image, at * 3, 3, 0)
-        green = load_upper_halves(image, at * 3, 3, 1)
-        red = load_upper_halves(image, at * 3, 3, 2)
+        %c x#c = load_upper_halves(image, at * C, C, #c)
+        if lit:
+            %c x#c = brightened(x#c, scale#c)
 %else
-        blue = level(load_every(image, at * 3, 3, 0), r.scale)
-        green = level(load_every(image, at * 3, 3, 1), r.scale)
-        red = level(load_every(image, at * 3, 3, 2), r.scale)
+        %c x#c = level(load_every(image, at * C, C, #c), scale#c)
 %end
-        x0 = luma(blue, green, red)
-        x1 = chroma_red(blue, green, red)
-        x2 = chroma_blue(blue, green, red)
-%else
-        %c x#c = level(load_every(image, at * C, C, #c), r.scale)
+%if ycrcb
+        x0, x1, x2 = luma(x0, x1, x2), chroma_red(x0, x1, x2), chroma_blue(x0, x1, x2)
 %end
 """
 
@@ -458,6 +462,7 @@ def raise_heavier(state, tiles, t):
 def short_way(image, state, flags, labels, ratios, spots, first, last, begin, todo, r):
     R = r.values
     @RATES
+@SCALES
     tiles = state.size // TILE
     n = 0
     for t in range(first, last):
@@ -530,6 +535,7 @@ def short_way(image, state, flags, labels, ratios, spots, first, last, begin, to
 def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r):
     R = r.values
     @RATES
+@SCALES
     tiles = state.size // TILE
     for i in range(n):
         t = todo[i]
@@ -814,7 +820,7 @@ def background(state, image, first, last, r):
         seen = x1 > F32(0)
         x0, x1, x2 = select(seen, blue, x0), select(seen, green, x0), select(seen, red, x0)
 %end
-        %c x#c = x#c / r.scale
+        %c x#c = x#c / r.scale[#c]
 %if byte
         %c x#c = to_uint8(least(most(x#c, F32(0)), F32(255)) + F32(0.5))
 %end
@@ -858,6 +864,7 @@ def distance(state, image, out, first, last, r):
     # it is below one.
     R = r.values
     @RATES
+@SCALES
     tiles = state.size // TILE
     for t in range(first, last):
         at = t * LANES
@@ -946,6 +953,7 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
     )
     parts = {
         "@CHANCE\n": CHANCE,
+        "@SCALES\n": SCALES,
         "@PIXELS\n": PIXELS,
         "@BASE\n": BASE,
         "@WEIGHTS\n": WEIGHTS,
@@ -993,7 +1001,13 @@ def constants(variant: Variant, **numbers: float) -> NDArray[Any]:
     return np.minimum(values * list(UNITS.values()) + 0.5, 65535).astype(np.uint16)
 
 
-def rates(fixed: NDArray[Any], *, frame: int, steps: Sequence[float], scale: float = 1.0) -> Rates:
+def rates(
+    fixed: NDArray[Any],
+    *,
+    frame: int,
+    steps: Sequence[float],
+    scale: NDArray[np.float32] = UNSCALED,
+) -> Rates:
     """Rates of a frame as the kernels take them.
 
     Parameters
@@ -1005,7 +1019,8 @@ def rates(fixed: NDArray[Any], *, frame: int, steps: Sequence[float], scale: flo
     steps
         The shares named in STEPS.
     scale
-        Factor that brings the input to levels of 0 to 255.
+        For each of CHANNELS channels the factor that brings it to levels of 0 to 255, at most 2
+        where the kernel takes bytes; what is brighter than 255 afterwards is 255.
     """
     values = fixed.copy()
     if fixed.dtype == np.uint16:
@@ -1013,7 +1028,7 @@ def rates(fixed: NDArray[Any], *, frame: int, steps: Sequence[float], scale: flo
         values[: len(STEPS)] = [min(int(step * SHARE + dither), 65535) for step in steps]
     else:
         values[: len(STEPS)] = steps
-    return Rates(values, np.float32(scale), np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
+    return Rates(values, scale, np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
 
 
 def _step_at_end(

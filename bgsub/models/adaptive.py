@@ -19,7 +19,7 @@ from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.colour import has_colour
 from bgsub.models.ghosts import find_ghosts
-from bgsub.models.light import Light, block_levels
+from bgsub.models.light import Gains, Light, block_levels, brightened
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
@@ -222,7 +222,8 @@ class AdaptiveMixture:
         pixels, flags = self._steadied(image, pixels, flags, rate)
         if not self._shadows.kept.size:
             self._shadows = self._no_shadows()
-        mask = self._label(pixels, flags, rate, time, coloured, self._shadows)
+        gains = self._pose.gains
+        mask = self._label(pixels, flags, rate, time, coloured, gains, self._shadows)
         self._image = pixels
         self._fresh = rate > 0
         if rate > 0:
@@ -338,9 +339,9 @@ class AdaptiveMixture:
             pixels = self._pixels(image)
             coloured = has_colour(pixels.reshape(self._shape))
             seen = self._compared(image)
-            pose, pixels = seen.pose, seen.steady(self._range).reshape(-1)
+            pose, pixels = seen.pose, np.ascontiguousarray(seen.still).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
-            self._label(pixels, none, 0.0, None, coloured, shadows)
+            self._label(pixels, none, 0.0, None, coloured, pose.gains, shadows)
         if pixels is None:
             raise FrameError(
                 "no image since the model was loaded or copied: pass one to foreground_probability"
@@ -349,7 +350,7 @@ class AdaptiveMixture:
         padded = np.pad(pixels, (0, missing))
         coloured = has_colour(pixels.reshape(self._shape))
         far = self._per_pixel(
-            "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured
+            "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured, gains=pose.gains
         ).reshape(self._size)
         shaded = shade.shown(shadows, far.size).reshape(self._size)
         found = chances(far, shaded)
@@ -377,7 +378,7 @@ class AdaptiveMixture:
         self._learnt()
         if self._image is None:
             raise FrameError("no image since the model was loaded: apply() one first")
-        return self._image.reshape(self._shape)
+        return brightened(self._image.reshape(self._shape), self._pose.gains, self._range)
 
     def copy(self) -> AdaptiveMixture:
         """An independent model that goes on from the same state."""
@@ -487,7 +488,7 @@ class AdaptiveMixture:
     def _steadied(
         self, image: NDArray[Any], pixels: NDArray[Any], flags: NDArray[np.uint8], rate: float
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-        """Pixels and flags where and as bright as the learnt view has them."""
+        """Pixels and flags where the learnt view has them."""
         seen = self._compared(image)
         dx, dy = seen.pose.turned(self._size)
         if rate > 0 and (dx or dy):
@@ -500,12 +501,11 @@ class AdaptiveMixture:
                 self._stabiliser.learn(seen.small, own)
             if self.params.follow_light:
                 self._light.learn(seen.blocks, max(rate / LIGHT_LAG, 1 / (self._frames + 1)))
-        if self._pose == Pose():
+        if not self._pose.moved:
             return pixels, flags
-        if self._pose.moved:
-            given = flags.reshape(self._size) if flags.size else np.zeros(self._size, np.uint8)
-            flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
-        return seen.steady(self._range).reshape(-1), flags
+        given = flags.reshape(self._size) if flags.size else np.zeros(self._size, np.uint8)
+        flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
+        return seen.still.reshape(-1), flags
 
     def _turn(self, image: NDArray[Any], pose: Pose, dx: int, dy: int) -> Seen:
         """Follow a camera that has turned; the image beside its new view.
@@ -540,9 +540,10 @@ class AdaptiveMixture:
         rate: float,
         time: float | None,
         coloured: bool,
+        gains: Gains,
         shadows: shade.Shadows,
     ) -> NDArray[np.uint8]:
-        """Labels of pixels in the learnt view; learns at a rate above 0."""
+        """Labels of pixels where the view has them; learns at a rate above 0."""
         mask = np.empty(self._size, np.uint8)
         work = online.turns(
             self._variant(flags.size > 0, rate > 0),
@@ -554,19 +555,19 @@ class AdaptiveMixture:
             shadows,
             self.params.shadow_unevenness,
             FEW,
-            self._rates(rate, time, coloured),
+            self._rates(rate, time, coloured, gains),
         )
         threads.share(work, self._workers)
         if not self.params.shadows or self.params.shadow_unevenness >= 1:
             np.copyto(shadows.kept, shadows.spots)
         if self.params.texture_correlation < 1:
-            self._forgive(pixels.reshape(self._shape), mask, shadows)
+            self._forgive(pixels.reshape(self._shape), gains, mask, shadows)
             if flags.size:
                 mask.reshape(-1)[flags == online.HELD] = 255
         return mask
 
     def _forgive(
-        self, image: NDArray[Any], mask: NDArray[np.uint8], shadows: shade.Shadows
+        self, image: NDArray[Any], gains: Gains, mask: NDArray[np.uint8], shadows: shade.Shadows
     ) -> None:
         """Take from the mask's foreground what is the background in another light."""
         n_tiles = online.tiles(math.prod(self._size))
@@ -575,7 +576,8 @@ class AdaptiveMixture:
             first, last = (at * self._size[1] // LANES for at in (rows.start, rows.stop))
             seen = first, min(last + 1, n_tiles)
             learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen)
-            return self._luma(image[rows]), learnt.reshape(self._size)[rows]
+            shown = brightened(image[rows], gains, self._range)
+            return self._luma(shown), learnt.reshape(self._size)[rows]
 
         label = 127 if self.params.shadows else 0
         forgive(mask, shadows.kept, lumas, self.params.texture_correlation, label)
@@ -647,6 +649,7 @@ class AdaptiveMixture:
         rate: float,
         time: float | None = None,
         coloured: bool = True,
+        gains: Gains = (),
     ) -> online.Rates:
         p, warming = self.params, self._warming
         sure = 0.5 * math.exp(-self._seconds / p.settling) if p.settling else 0.0
@@ -662,11 +665,13 @@ class AdaptiveMixture:
             "unrest": memory if self._told else 0.0,
             "bar": max(p.weight_bar, sure),
         }
+        scale = np.full(online.CHANNELS, 255 / self._range, np.float32)
+        scale[: len(gains)] *= gains
         return online.rates(
             self._constants if coloured else self._colourless,
             frame=self._frames,
             steps=[steps[name] for name in online.STEPS],
-            scale=255 / self._range,
+            scale=scale,
         )
 
     def _per_pixel(
@@ -676,6 +681,7 @@ class AdaptiveMixture:
         width: int = 1,
         inputs: Sequence[NDArray[Any]] = (),
         coloured: bool = True,
+        gains: Gains = (),
         tiles: tuple[int, int] | None = None,
     ) -> NDArray[Any]:
         """The numbers that a kernel makes of each pixel's state, in one row.
@@ -685,7 +691,7 @@ class AdaptiveMixture:
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
-        state, rates = self._state, self._rates(0.0, coloured=coloured)
+        state, rates = self._state, self._rates(0.0, coloured=coloured, gains=gains)
         begin, end = tiles or (0, online.tiles(n_pixels))
 
         def work(first: int, last: int) -> None:

@@ -179,10 +179,6 @@ class Seen(NamedTuple):
     blocks: Blocks
     """What the light should learn of it."""
 
-    def steady(self, top: float) -> NDArray[Any]:
-        """The image where and as bright as the view has it, at most `top`."""
-        return brightened(np.ascontiguousarray(self.still), self.pose.gains, top)
-
 
 def compare(
     image: NDArray[Any], scale: float, stabiliser: Stabiliser | None, light: Light | None
