@@ -44,10 +44,13 @@ def test_blocks_are_means_of_a_grid_of_pixels(channels):
     np.testing.assert_allclose(means, grid.mean(axis=(1, 3)), rtol=1e-6)
 
 
-def test_medians_are_those_of_each_channel_and_count_who_is_near():
+def test_median_quotients_are_those_of_each_channel_and_count_who_is_near():
     rng = np.random.default_rng(4)
-    quotients = np.float32([1.2, 0.9, 1.0]) + rng.normal(0, 0.005, (47, 3)).astype(np.float32)
-    quotients[:20] *= 1.5
-    middle, share = glance.medians(quotients, 0.05)
-    np.testing.assert_array_equal(middle, np.median(quotients, axis=0))
-    assert share == 27 / 47
+    other = rng.uniform(0, 200, (5, 9, 3)).astype(np.float32)
+    quotients = np.float32([1.2, 0.9, 1.0]) + rng.normal(0, 0.005, other.shape).astype(np.float32)
+    quotients[:2] *= 1.5
+    one = quotients * np.maximum(other, 1)
+    middle, share = glance.median_quotients(one, other, 0.05)
+    expected = np.median((one / np.maximum(other, 1)).reshape(-1, 3), axis=0)
+    np.testing.assert_allclose(middle, expected, rtol=1e-6)
+    assert share == 27 / 45

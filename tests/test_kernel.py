@@ -95,17 +95,16 @@ def rates(of, rule, frame, alpha, scale=online.UNSCALED):
         widen=rule.widen,
         lower=rule.lower,
     )
-    steps = {
-        "alpha": alpha,
-        "alpha_foreground": rule.alpha_foreground or 0,
-        "alpha_noise": rule.alpha_noise or 0,
-        "gain": rule.settled_gain or 0,
-        "prune": rule.prune,
-        "unrest": rule.unrest_rate,
-        "bar": rule.bar or 0,
-    }
-    in_order = [steps[name] for name in online.STEPS]
-    return online.rates(fixed, frame=frame, steps=in_order, scale=scale)
+    steps = online.Steps(
+        alpha=alpha,
+        alpha_foreground=rule.alpha_foreground or 0,
+        alpha_noise=rule.alpha_noise or 0,
+        gain=rule.settled_gain or 0,
+        prune=rule.prune,
+        unrest=rule.unrest_rate,
+        bar=rule.bar or 0,
+    )
+    return online.rates(fixed, frame=frame, steps=steps, scale=scale)
 
 
 def label(of, image, state, flags, busy, out, shadows, now, compiled=True):

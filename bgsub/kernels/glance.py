@@ -122,13 +122,13 @@ def block_means(pixels, height, width, channels, rows, columns, each):
 
 
 @njit(**OPTIONS)
-def medians(quotients, tolerance):
-    """Median of each channel, and the share of the blocks that lie near them all.
+def median_quotients(one, other, tolerance):
+    """Median quotient of each channel, and the share of the blocks that lie near them all.
 
     Parameters
     ----------
-    quotients
-        (blocks, channels) float32.
+    one, other
+        (rows, columns, channels) float32 levels of blocks; what is below 1 in `other` counts as 1.
     tolerance
         How far the channels may lie from their medians, on average, as a share of the medians'
         mean.
@@ -138,16 +138,22 @@ def medians(quotients, tolerance):
     middle, share
         (channels,) float32, and a number.
     """
-    n, channels = quotients.shape
+    rows, columns, channels = one.shape
+    n = rows * columns
+    quotients = np.empty((n, channels), np.float32)
+    for k in range(n):
+        j, i = k // columns, k % columns
+        for c in range(channels):
+            quotients[k, c] = one[j, i, c] / max(other[j, i, c], np.float32(1))
     middle = np.empty(channels, np.float32)
     total = 0.0
     for c in range(channels):
         # By counting, for to compile a sort takes two seconds.
         for k in range(n):
             below = equal = 0
-            for other in range(n):
-                below += quotients[other, c] < quotients[k, c]
-                equal += quotients[other, c] == quotients[k, c]
+            for m in range(n):
+                below += quotients[m, c] < quotients[k, c]
+                equal += quotients[m, c] == quotients[k, c]
             if below <= n // 2 < below + equal:
                 middle[c] = quotients[k, c]
                 break

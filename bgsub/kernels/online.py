@@ -31,7 +31,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -116,16 +116,25 @@ class Rates(NamedTuple):
     seed: np.uint32  # of this frame's rounding
 
 
-# Kinds of numbers in Rates.values, with the unit that compact state counts them in.
+class Steps(NamedTuple):
+    """The shares that differ from frame to frame.
+
+    Most are so small that a unit of compact state matters: they are rounded up and down in turn.
+    """
+
+    alpha: float  # learning rate of background pixels
+    alpha_foreground: float  # the same of foreground pixels
+    alpha_noise: float  # the same of foreground far from what is known to move
+    gain: float  # smallest gain of a mean that has settled
+    prune: float  # taken from every weight, each step
+    unrest: float  # learning rate of the share of frames in which a pixel flickers
+    bar: float  # weight from which a mode is background
+
+
+# Kinds of numbers in Rates.values, the steps first, with the unit that compact state counts them in.
 SHARE, LEVEL, VARIANCE, FACTOR = 65536, 256, 64, 4096
 UNITS = {
-    "alpha": SHARE,  # learning rate of background pixels
-    "alpha_foreground": SHARE,  # the same of foreground pixels
-    "alpha_noise": SHARE,  # the same of foreground far from what is known to move
-    "gain": SHARE,  # smallest gain of a mean that has settled
-    "prune": SHARE,  # taken from every weight, each step
-    "unrest": SHARE,  # learning rate of the share of frames in which a pixel flickers
-    "bar": SHARE,  # weight from which a mode is background
+    **dict.fromkeys(Steps._fields, SHARE),
     "share": SHARE,  # weight that the heaviest modes must reach together
     "match": SHARE,  # 1 / sigmas within which a pixel belongs to a mode
     "back": SHARE,  # 1 / sigmas within which it counts as explained
@@ -143,10 +152,6 @@ UNITS = {
     "faintest": SHARE,  # luma ratio of the faintest
     "tint": LEVEL,  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
 }
-STEPS = ("alpha", "alpha_foreground", "alpha_noise", "gain", "prune", "unrest", "bar")
-"""The first of them, which differ from frame to frame. Most are so small that a unit matters: they
-are rounded up and down in turn."""
-
 
 NUMBA = "from numba import njit"
 PLAIN = "from bgsub.kernels.lanes import uncompiled as njit"
@@ -991,10 +996,10 @@ def constants(variant: Variant, **numbers: float) -> NDArray[Any]:
     variant
         Of the kernel.
     **numbers
-        Those named in UNITS but not in STEPS: shares of 1, grey levels, squared grey levels;
+        Those named in UNITS but not in Steps: shares of 1, grey levels, squared grey levels;
         `match` and `back` in standard deviations.
     """
-    numbers = {**dict.fromkeys(STEPS, 0.0), **numbers}
+    numbers = {**dict.fromkeys(Steps._fields, 0.0), **numbers}
     values = np.array([1 / numbers[n] if n in INVERTED else numbers[n] for n in UNITS])
     if not variant.compact:
         return values.astype(np.float32)
@@ -1005,7 +1010,7 @@ def rates(
     fixed: NDArray[Any],
     *,
     frame: int,
-    steps: Sequence[float],
+    steps: Steps,
     scale: NDArray[np.float32] = UNSCALED,
 ) -> Rates:
     """Rates of a frame as the kernels take them.
@@ -1017,7 +1022,7 @@ def rates(
     frame
         Number of the frame, which gives it a rounding of its own.
     steps
-        The shares named in STEPS.
+        Of this frame.
     scale
         For each of CHANNELS channels the factor that brings it to levels of 0 to 255, at most 2
         where the kernel takes bytes; what is brighter than 255 afterwards is 255.
@@ -1025,9 +1030,9 @@ def rates(
     values = fixed.copy()
     if fixed.dtype == np.uint16:
         dither = frame * 0.6180339887 % 1
-        values[: len(STEPS)] = [min(int(step * SHARE + dither), 65535) for step in steps]
+        values[: len(steps)] = [min(int(step * SHARE + dither), 65535) for step in steps]
     else:
-        values[: len(STEPS)] = steps
+        values[: len(steps)] = steps
     return Rates(values, scale, np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
 
 

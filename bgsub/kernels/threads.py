@@ -135,6 +135,10 @@ def share(work: Turns, threads: int) -> None:
     A call takes pieces of the work until none is left, pauses `rest` times, and returns False if
     other calls still had some. Raises what a call raises, once no other is at work.
     """
+    if threads <= 1:
+        while not work(0):
+            pass
+        return
     job = _Turns(work)
     _call(threads - 1, job)
     try:

@@ -612,6 +612,7 @@ class AdaptiveMixture:
         self._shape, self._dtype = shape, dtype
         self._range = p.value_range or RANGES[dtype.name]
         self._byte = dtype == np.uint8 and self._range == 255
+        self._scale = np.full(online.CHANNELS, 255 / self._range, np.float32)
         self._variants = [
             [
                 p.variant(self._channels, byte=self._byte, flagged=flagged, learn=learn)
@@ -656,23 +657,21 @@ class AdaptiveMixture:
         alike = warming or self._upheaval.adrift
         noise = max(p.noise_rate, p.foreground_rate) if self._told else p.foreground_rate
         memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
-        steps = {
-            "alpha": rate,
-            "alpha_foreground": rate if alike else rate * p.foreground_rate,
-            "alpha_noise": rate if alike else rate * noise,
-            "gain": 0.0 if warming else min(rate * p.settled_gain, 1.0),
-            "prune": rate * p.prune,
-            "unrest": memory if self._told else 0.0,
-            "bar": max(p.weight_bar, sure),
-        }
-        scale = np.full(online.CHANNELS, 255 / self._range, np.float32)
-        scale[: len(gains)] *= gains
-        return online.rates(
-            self._constants if coloured else self._colourless,
-            frame=self._frames,
-            steps=[steps[name] for name in online.STEPS],
-            scale=scale,
+        steps = online.Steps(
+            alpha=rate,
+            alpha_foreground=rate if alike else rate * p.foreground_rate,
+            alpha_noise=rate if alike else rate * noise,
+            gain=0.0 if warming else min(rate * p.settled_gain, 1.0),
+            prune=rate * p.prune,
+            unrest=memory if self._told else 0.0,
+            bar=max(p.weight_bar, sure),
         )
+        scale = self._scale
+        if gains:
+            scale = scale.copy()
+            scale[: len(gains)] *= gains
+        constants = self._constants if coloured else self._colourless
+        return online.rates(constants, frame=self._frames, steps=steps, scale=scale)
 
     def _per_pixel(
         self,

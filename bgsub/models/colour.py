@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bgsub.kernels import glance
 
 COLOURLESS = 0.02  # spread of the channels, as a share of the brightness
-SAMPLES = 48, 32  # columns and rows of pixels that are looked at
+SAMPLES = 32, 24  # columns and rows of pixels that are looked at: those that tell the light
 
 
 def has_colour(image: NDArray[Any]) -> bool:

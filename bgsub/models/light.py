@@ -39,12 +39,12 @@ class Light:
         """What makes a frame of these blocks as bright as the view, or nothing to do."""
         if self.reference.size == 0:
             return ()
-        quotients = (self.reference / np.maximum(blocks, 1)).reshape(-1, blocks.shape[2])
-        middle, near = glance.medians(quotients, AGREE)
+        middle, near = glance.median_quotients(self.reference, blocks, AGREE)
         gains = tuple(middle.tolist())
+        dimmest, brightest = min(gains), max(gains)
         low, high = RANGE
-        changed = max(abs(gain - 1) for gain in gains) >= LEAST
-        followed = changed and near >= SUPPORT and low < min(gains) and max(gains) < high
+        changed = max(brightest - 1, 1 - dimmest) >= LEAST
+        followed = changed and near >= SUPPORT and low < dimmest and brightest < high
         return gains if followed else ()
 
     def learn(self, blocks: Blocks, rate: float) -> None:

@@ -45,7 +45,7 @@ class Upheaval:
         p = self._params
         if p.relearn_share < 1:
             touched = 0.0
-            if mask.any():
+            if mask.max():
                 touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
             self.upset += min(1 - math.exp(-step), STEADY) * (touched - self.upset)
             self.adrift = bool(self.upset > p.relearn_share * (REST if self.adrift else 1))
