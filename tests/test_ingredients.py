@@ -20,6 +20,7 @@ from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
 from bgsub.models.colour import has_colour
 from bgsub.models.light import Light, block_levels
+from bgsub.models.scene import look, shadow_ratios
 from bgsub.models.stabilise import Pose, Stabiliser, shrink, small_size
 from bgsub.synthetic import Mover, Scene, scene
 
@@ -108,7 +109,7 @@ def test_a_certain_mode_still_forgives_its_floor(on, off):
         assert share(looked_at(without, patched((level + 7,) * 3, place))) == 1
 
 
-@promise("smaller floor in the dark", stabilise=False, follow_light=False)
+@promise("smaller floor in the dark", stabilise=False, follow_light=False, glare_ratio=1.0)
 def test_in_the_dark_fewer_levels_are_forgiven(on, off):
     """A still pixel of luma 20 forgives 2 + 0.15 * 20 levels, without the bound 10 + 0.05 * 20."""
     place = flat((20,) * 3)
@@ -520,7 +521,7 @@ def dimmed(place, factor, grain=0.0):
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-@promise("shadow test", texture_correlation=1.0)
+@promise("shadow test", texture_correlation=1.0, shadow_veil=255.0)
 def test_the_background_dimmed_is_a_shadow(on, off):
     place = textured()
     for factor in (0.6, 0.75):
@@ -535,7 +536,7 @@ def test_the_background_dimmed_is_a_shadow(on, off):
     assert share(looked_at(model, tinted), label=127) == 0, "of another colour"
 
 
-@promise("texture of shadows", texture_correlation=1.0)
+@promise("texture of shadows", texture_correlation=1.0, shadow_veil=255.0)
 def test_a_dark_thing_with_a_texture_of_its_own_is_no_shadow(on, off):
     place = textured()
     thing = dimmed(place, 0.72, grain=0.25)
@@ -543,14 +544,80 @@ def test_a_dark_thing_with_a_texture_of_its_own_is_no_shadow(on, off):
     assert share(looked_at(learnt(off, place), thing), label=127) > 0.9
 
 
+def behind(veil, image):
+    """A picture seen through haze that keeps half of its contrast and adds its own light."""
+    return np.rint(veil + image / 2).astype(np.uint8)
+
+
+@promise("fainter shadows in haze", texture_correlation=1.0)
+def test_haze_makes_no_shadow_of_a_dark_thing(on, off):
+    """A shadow that leaves 0.6 is one in clear air and in haze; a thing that leaves 0.3 is not."""
+    place = textured()
+    place[:, :2] = 5
+    shadow, thing = dimmed(place, 0.6), dimmed(place, 0.3)
+    for params in (on, off):
+        clear, hazy = learnt(params, place), learnt(params, behind(90, place))
+        assert share(looked_at(clear, shadow), label=127) > 0.95
+        assert share(looked_at(clear, thing)) == 1
+        assert share(looked_at(hazy, behind(90, shadow)), label=127) > 0.95
+        told = share(looked_at(hazy, behind(90, thing)))
+        assert told > 0.95 if params is on else told < 0.05
+
+
+@promise("light at night", texture_correlation=1.0, follow_light=False)
+def test_what_a_lamp_lights_at_night_is_no_thing(on, off):
+    place = textured()
+    night = dimmed(place // 4, 1.0)
+    lit, thing = dimmed(night, 1.6), dimmed(night, 1.6, grain=0.25)
+    assert share(looked_at(learnt(on, night), lit), label=127) > 0.95
+    assert share(looked_at(learnt(off, night), lit)) == 1
+    assert share(looked_at(learnt(on, night), thing)) > 0.9, "its texture is not the background's"
+    assert share(looked_at(learnt(on, place), dimmed(place, 1.6))) == 1, "by day"
+    warm = looked_at(learnt(on, night[..., 1]), lit[..., 1])
+    assert share(warm) == 1, "in one channel it may as well be warm"
+
+
+def test_night_is_remembered_by_a_loaded_model_and_not_learnt_by_a_frozen_one(tmp_path):
+    """It falls slowly, so that what passes does not count; only the first frame counts whole."""
+    params = MixtureParams(texture_correlation=1.0, follow_light=False, stabilise=False)
+    night = textured() // 4
+    lit = dimmed(night, 1.6)
+    model = learnt(params, night)
+    model.save(tmp_path / "night.bgsub")
+    loaded = load(tmp_path / "night.bgsub")
+    for n in range(100):
+        loaded.apply(textured(), 4 + n / 25, learning_rate=0)
+    assert share(looked_at(loaded, lit), label=127) > 0.95
+    assert share(looked_at(learnt(params, textured()), lit), label=127) == 0
+    model.apply(textured(), 4.0)
+    assert share(looked_at(model, lit), label=127) > 0.95
+
+
+def test_a_scene_is_dark_where_any_of_its_colours_is():
+    """2 % of saturated red are dark; a shadow in the haze above them is as faint as computed."""
+    picture = np.full((60, 100, 3), 160, np.uint8)
+    picture[:, :2] = (40, 60, 250)
+    seen = look(picture, 1.0)
+    assert look(picture.astype(np.uint16) * 257, 1 / 257) == pytest.approx(seen)
+    assert seen.dark == 40
+    assert seen.bright == pytest.approx(0.98 * 160 + 0.02 * 350 / 3)
+    darkest, faintest = shadow_ratios(MixtureParams(shadow_ratio=0.5, shadow_veil=15.0), seen)
+    assert darkest * seen.bright == pytest.approx(25 + 0.5 * (seen.bright - 25))
+    assert faintest == 1
+    for bright, light in ((30.0, 1.8), (50.0, 1.8), (55.0, 1.48), (62.5, 1.0), (90.0, 1.0)):
+        params = MixtureParams(glare_ratio=1.8, glare_brightness=50.0)
+        found = shadow_ratios(params, seen._replace(bright=bright))
+        assert found[1] == pytest.approx(light)
+
+
 def test_without_colour_nothing_is_called_a_shadow():
     """In a thermal picture a colder thing is as tintless as a shadow."""
     thermal = np.repeat(textured()[..., :1], 3, axis=2)
     assert not has_colour(thermal)
     assert has_colour(textured())
-    params = MixtureParams(texture_correlation=1.0)
+    params, clear = MixtureParams(texture_correlation=1.0), MixtureParams(shadow_veil=255.0)
     assert share(looked_at(learnt(params, thermal), dimmed(thermal, 0.7))) == 1
-    assert share(looked_at(learnt(MixtureParams(), textured()), dimmed(textured(), 0.7))) == 0
+    assert share(looked_at(learnt(clear, textured()), dimmed(textured(), 0.7))) == 0
 
 
 @promise("learning anew")

@@ -149,7 +149,7 @@ UNITS = {
     "widen": FACTOR,  # growth of the radii with the share of flicker
     "lower": FACTOR,  # fall of the weight bar with that share
     "dimmest": SHARE,  # luma ratio of the darkest shadow
-    "faintest": SHARE,  # luma ratio of the faintest
+    "faintest": FACTOR,  # luma ratio of the faintest; above 1 that of light
     "tint": LEVEL,  # how far a shadow's |dCr| + |dCb| may leave the dimmed background's
 }
 
@@ -628,7 +628,7 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
             wide = dim / (r.back * UNIT_W)
             same = off < to_float32(v#k) * UNIT_V * wide * wide
 %end
-            shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= r.faintest * UNIT_W))
+            shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= r.faintest * UNIT_F))
 %if k == 0
             dim0 = dim
 %end

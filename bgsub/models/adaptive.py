@@ -25,6 +25,7 @@ from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
 from bgsub.models.probability import chances
 from bgsub.models.relight import forgive
+from bgsub.models.scene import Scene, look, shadow_ratios
 from bgsub.models.stabilise import (
     NOTHING,
     Pose,
@@ -41,6 +42,8 @@ LOOK_EVERY = 0.25  # seconds between two searches for ghosts
 NEAR = 7  # pixels, side of the square around a moving thing in which labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
+SCENE_EVERY = 1.0  # seconds between two looks at the view as a whole
+SCENE_SHARE = 0.25  # of a look in what is known of it: what passes must not count
 LIGHT_LAG = 2  # histories in which the remembered light changes: settled means must keep up
 NO_SHADOWS = shade.blank(0)
 PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
@@ -151,6 +154,7 @@ class AdaptiveMixture:
             model._stabiliser.learn(small, 1.0)
         if model.params.follow_light:
             model._light.learn(block_levels(model.background(), 255 / model._range), 1.0)
+        model._look_around(model.background(), 1.0)
         return model
 
     def reset(self) -> None:
@@ -168,6 +172,7 @@ class AdaptiveMixture:
         self._upheaval = Upheaval(self.params)
         self._stabiliser = Stabiliser(self.params.stabilise_rows)
         self._light = Light()
+        self._scene = Scene()
         self._pose = Pose()
         self._fresh = False
         self._look = False
@@ -233,6 +238,8 @@ class AdaptiveMixture:
             self._look = self._seconds // LOOK_EVERY > before // LOOK_EVERY
             self._upheaval.watch(mask, self._step(time))
             self._clock = time
+            if self._frames == 1 or self._seconds // SCENE_EVERY > before // SCENE_EVERY:
+                self._look_around(pixels, 1.0 if self._frames == 1 else SCENE_SHARE)
         return self._pose.shaken(mask) if self._pose.moved else mask
 
     def feedback(self, mask: NDArray[np.uint8]) -> None:
@@ -407,6 +414,7 @@ class AdaptiveMixture:
                 upset=self._upheaval.upset,
                 adrift=self._upheaval.adrift,
                 memory=self._upheaval.memory,
+                scene=self._scene,
             ),
         )
 
@@ -415,6 +423,7 @@ class AdaptiveMixture:
         """The model that save() wrote. Raises ModelFileError for anything else."""
         snapshot = files.read(Path(path))
         model = cls(snapshot.params, threads)
+        model._scene = snapshot.scene
         model._begin(snapshot.shape, snapshot.dtype)
         model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
         model._told = snapshot.told
@@ -620,6 +629,19 @@ class AdaptiveMixture:
             ]
             for flagged in (False, True)
         ]
+        self._settle()
+
+    def _look_around(self, pixels: NDArray[Any], share: float) -> None:
+        """Draw what is known of the view as a whole toward a picture of it."""
+        if self.params.shadows:
+            seen = look(pixels.reshape(self._shape), 255 / self._range)
+            self._scene = self._scene.drawn(seen, share)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Work out what stays the same from frame to frame in this scene."""
+        p = self.params
+        darkest, faintest = shadow_ratios(p, self._scene)
         self._constants = online.constants(
             self._variants[0][1],
             match=p.match_sigmas,
@@ -633,13 +655,12 @@ class AdaptiveMixture:
             var_init=p.initial_variance,
             var_min=p.minimum_variance,
             var_max=p.maximum_variance,
-            dimmest=p.shadow_ratio,
-            faintest=p.shadow_faintest,
+            dimmest=darkest,
+            faintest=faintest,
             tint=p.shadow_tint,
             widen=p.unrest_widen,
             lower=p.unrest_lower,
         )
-
         self._colourless = self._constants.copy()
         self._colourless[list(online.UNITS).index("tint")] = 0
         slope = list(online.UNITS).index("slope")

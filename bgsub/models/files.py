@@ -19,8 +19,9 @@ from bgsub.errors import ConfigError, DiskFullError, ModelFileError
 from bgsub.kernels import online
 from bgsub.models import checks, light, stabilise
 from bgsub.models.params import MixtureParams
+from bgsub.models.scene import Scene
 
-FORMAT, VERSION = "bgsub-model", 3
+FORMAT, VERSION = "bgsub-model", 4
 CONTENT = ["about.json", "light.npy", "moving.npy", "reference.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
@@ -57,6 +58,8 @@ class Snapshot:
     """Whether the view as a whole is changing."""
     memory: float
     """The history in use, seconds."""
+    scene: Scene
+    """The view as a whole."""
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
@@ -74,6 +77,7 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "upset": snapshot.upset,
         "adrift": snapshot.adrift,
         "memory": snapshot.memory,
+        "scene": snapshot.scene._asdict(),
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -139,6 +143,8 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         clock = None if about["clock"] is None else float(about["clock"])
         told, adrift = bool(about["told"]), bool(about["adrift"])
         upset, memory = float(about["upset"]), float(about["memory"])
+        seen = about["scene"]
+        scene = Scene(float(seen["dark"]), float(seen["bright"]), bool(seen["coloured"]))
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"its description is damaged ({error})") from error
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.name not in checks.TYPES:
@@ -165,6 +171,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         upset=upset,
         adrift=adrift,
         memory=memory,
+        scene=scene,
     )
 
 

@@ -117,6 +117,15 @@ class MixtureParams:
     """Darkest shadow: its brightness as a share of the background's."""
     shadow_faintest: float = 1.0
     """Faintest shadow: its brightness as a share of the background's."""
+    shadow_veil: float = 15.0
+    """Grey level that the darkest hundredth of a clear view has. What is more is haze, and below it
+    the darkest shadow is the fainter; 255 sees no haze."""
+    glare_ratio: float = 1.95
+    """Brightest light on what is seen at night, which is labelled like a shadow: its brightness as
+    a multiple of the background's, 1 to 1.95, in three channels; 1 is off."""
+    glare_brightness: float = 64.0
+    """Mean grey level of the view up to which it is night; from there to 1.25 times as much
+    glare_ratio falls to 1."""
     shadow_unevenness: float = 0.08
     """A shadow's brightness as a share of the background's may vary by so much of itself within 5x5
     pixels; 1 asks for no texture."""
@@ -153,6 +162,8 @@ class MixtureParams:
             "ghost_edges",
             "unrest_widen",
             "unrest_lower",
+            "shadow_veil",
+            "glare_brightness",
         ):
             value = getattr(self, name)
             require(value >= 0, f"{name} must not be negative, got {value}")
@@ -175,6 +186,9 @@ class MixtureParams:
         for name in ("unrest_widen", "unrest_lower"):
             value = getattr(self, name)
             require(value < 16, f"{name} must be below 16, got {value}")
+        require(
+            1 <= self.glare_ratio <= 1.95, f"glare_ratio must be 1 to 1.95, got {self.glare_ratio}"
+        )
         _positive("chroma_radius", self.chroma_radius)
         _positive("shadow_tint", self.shadow_tint)
         for name in ("weight_bar", "foreground_rate", "prune", "texture_correlation"):
@@ -251,6 +265,8 @@ CLASSIC = MixtureParams(
     follow_light=False,
     shadows=False,
     shadow_unevenness=1.0,
+    shadow_veil=255.0,
+    glare_ratio=1.0,
     texture_correlation=1.0,
     relearn_share=1.0,
 )
