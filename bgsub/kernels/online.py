@@ -615,30 +615,29 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
             shade = none
             %c f#c = to_float32(x#c) * UNIT_M
 %each k
-            %c g#c = to_float32(m#k_#c) * UNIT_M
+            if #k == 0 or anywhere(base#k & unlike):
+                %c g#c = to_float32(m#k_#c) * UNIT_M
 %if ycrcb
-            dim = f0 / most(g0, ONE)
-            a = f1 - F32(128) - dim * (g1 - F32(128))
-            b = f2 - F32(128) - dim * (g2 - F32(128))
-            tint = most(a, ZERO - a) + most(b, ZERO - b)
-            same = tint < r.tint * UNIT_M
+                # The pixel is part / whole of the mode; multiplied by `whole`, as division is slow.
+                part#k, whole#k = f0, most(g0, ONE)
+                a = (f1 - F32(128)) * whole#k - part#k * (g1 - F32(128))
+                b = (f2 - F32(128)) * whole#k - part#k * (g2 - F32(128))
+                same = most(a, ZERO - a) + most(b, ZERO - b) < whole#k * (r.tint * UNIT_M)
 %else
-            dim = sum{c: f#c * g#c} / most(sum{c: g#c * g#c}, ONE)
-            off = sum{c: (dim * g#c - f#c) * (dim * g#c - f#c)}
-            wide = dim / (r.back * UNIT_W)
-            same = off < to_float32(v#k) * UNIT_V * wide * wide
+                part#k, whole#k = sum{c: f#c * g#c}, most(sum{c: g#c * g#c}, ONE)
+                dim = part#k / whole#k
+                off = sum{c: (dim * g#c - f#c) * (dim * g#c - f#c)}
+                wide = dim / (r.back * UNIT_W)
+                same = off < to_float32(v#k) * UNIT_V * wide * wide
 %end
-            shade = shade | (base#k & same & (dim >= r.dimmest * UNIT_W) & (dim <= r.faintest * UNIT_F))
-%if k == 0
-            dim0 = dim
-%end
+                shade = shade | (base#k & same & (part#k >= whole#k * (r.dimmest * UNIT_W)) & (part#k <= whole#k * (r.faintest * UNIT_F)))
 %end
             shade = shade & unlike
             spotted = bits(shade)
             if spotted != 0:
                 label = select(shade, 127, label)
                 # Of the heaviest mode; its texture is judged afterwards, among neighbours.
-                bright = to_uint8(most(least(dim0, F32(1.99)) * F32(128), ONE))
+                bright = to_uint8(most(least(part0 / whole0, F32(1.99)) * F32(128), ONE))
                 store(ratios, t * LANES, select(shade, bright, dark))
         if spotted == 0 and spots[t] != 0:
             store(ratios, t * LANES, dark)
