@@ -1,5 +1,7 @@
 """Promised: the kernel does what the papers say, in every variant, compiled and interpreted."""
 
+import itertools
+
 import numpy as np
 import oracle
 import pytest
@@ -209,6 +211,31 @@ def test_tiles_that_take_the_short_way_follow_the_equations_too(case):
         np.testing.assert_allclose(unrest, [p.unrest for p in pixels], atol=1e-5)
         assert unrest.max() > 1e-3
     assert agreement(fields, pixels, rule) >= 0.97
+
+
+def blinking(channels):
+    """A still scene in which some pixels show something else for two frames of ten."""
+    rng = np.random.default_rng(2)
+    scene = rng.integers(30, 120, (*SIZE, channels))
+    colours = np.array(list(itertools.product((40, 250), repeat=3)))[:, :channels]
+    for n in range(91):
+        image = scene + rng.normal(0, 2, scene.shape)
+        if n >= 50 and n % 10 < 2:
+            image[2, 3 : 5 + n % 2] = image[7, 1::6] = colours[n // 10 - 5]
+        yield np.clip(image, 0, 255).astype(np.uint8)
+
+
+def test_tiles_that_only_remember_a_blink_follow_the_equations_too():
+    """With two modes a new one does not change their order, so such tiles take the short way."""
+    rule, _, channels = CASES["feedback"]
+    labels, _, state = run(rule, 2, channels, blinking, compact=False)
+    expected, pixels = oracle_run(rule, 2, channels, blinking)
+    np.testing.assert_array_equal(labels, expected)
+    heads = state[-online.HEAD * online.tiles(labels[0].size) :].reshape(-1, online.HEAD)
+    assert (heads[:, 0] < 0).any() and (heads[:, 0] > 0).any()
+    unrest = online.unrest(variant(rule, 2, channels, compact=False), state, len(pixels))
+    np.testing.assert_allclose(unrest, [p.unrest for p in pixels], atol=1e-5)
+    assert unrest.max() > 0.05
 
 
 COMPILED = ["classic-3", "classic-shadows", "grey-floor", "luma-chroma-shadows", "feedback"]

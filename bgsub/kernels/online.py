@@ -47,9 +47,10 @@ from bgsub.kernels.template import expand
 from bgsub.kernels.turns import APART
 
 HEAD = 4
-"""Numbers a tile: the fewest hits of its first modes if they are settled background in all pixels,
-else 0; and of the frames since the other fields were touched: the share that the weights have lost,
-the share that the unrest has lost, and how many they were."""
+"""Numbers a tile: the fewest hits of its first modes if they are background in all pixels, else 0,
+with a mark that tells whether the last labels of all pixels were 0; and of the frames since the
+other fields were touched: the share that the weights have lost, the share that the unrest has lost,
+and how many they were."""
 
 CHANNELS = 4
 """Most channels of a picture."""
@@ -251,6 +252,17 @@ def settled(hits, gain):
 
 
 @njit(**STEP)
+def marked(hits, calm):
+    # In the lowest bit.
+    return U16(hits | 1) if calm else U16(hits & 65534)
+
+
+@njit(**STEP)
+def is_calm(hits):
+    return hits & 1 == 1
+
+
+@njit(**STEP)
 def square(a):
     # In units of a variance; 32 levels and more are the largest.
     b = least(a, 8191) << 3
@@ -329,7 +341,17 @@ def part_of_one(a, rate, u):
 
 @njit(**STEP)
 def settled(hits, gain):
-    return hits * gain >= 1
+    return abs(hits) * gain >= 1
+
+
+@njit(**STEP)
+def marked(hits, calm):
+    return abs(hits) if calm else -abs(hits)
+
+
+@njit(**STEP)
+def is_calm(hits):
+    return hits > 0
 
 
 @njit(**STEP)
@@ -463,8 +485,32 @@ def raise_heavier(state, tiles, t):
                 b = (k * tiles + t) * BLOCK + f
                 exchange(state, b, b + tiles * BLOCK, swap)
 
+%if feedback
+@njit(**STEP)
+def blinked(past, moved):
+    # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
+    return ((past >= 2) != ((past == 1) | (past == 3))) & (moved == 0)
+
+
+@njit(**STEP)
+def unrest_after(unrest, blink, rate, u):
+    return select(blink, unrest + part(FULL - unrest, rate, u), unrest - part(unrest, rate, u))
+
+
 @njit(**INNER)
-def short_way(image, state, flags, labels, ratios, spots, first, last, begin, todo, r):
+def calm_down(state, busy, planes, at, rate, u):
+    # What becomes of unrest and last labels where the new ones are 0; whether all are 0 now.
+    unrest, past = load(state, planes), load(state, planes + LANES)
+    blink = blinked(past, load(busy, at) & MOVED)
+    store(state, planes, unrest_after(unrest, blink, rate, u))
+    past = select((past == 1) | (past == 3), past - past + 2, past - past)
+    store(state, planes + LANES, past)
+    return everywhere(past == 0)
+%end
+
+
+@njit(**INNER)
+def short_way(image, state, flags, busy, labels, ratios, spots, first, last, begin, todo, r):
     R = r.values
     @RATES
 @SCALES
@@ -516,7 +562,11 @@ def short_way(image, state, flags, labels, ratios, spots, first, last, begin, to
             store(state, block, least(most(toward(v0, far, r.gain, u), r.var_min), r.var_max))
             state[head + 1] += part_of_one(FULL - state[head + 1], r.alpha, chance)
 %if feedback
-            state[head + 2] += part_of_one(FULL - state[head + 2], r.unrest, chance)
+            if is_calm(state[head]):
+                state[head + 2] += part_of_one(FULL - state[head + 2], r.unrest, chance)
+            else:
+                planes = tiles * (K * BLOCK + SCALES) + t * PIXEL
+                state[head] = marked(state[head], calm_down(state, busy, planes, at, r.unrest, u))
 %end
             state[head + 3] = min(state[head + 3], 60000) + 1
 %end
@@ -717,11 +767,8 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
         y = select(fresh, filled(r.var_init, y), y)
         %c z#c = select(fresh, x#c, toward(own_m#c, x#c, gain, u))
 %if feedback
-        # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
-        first_bit, second_bit = past >= 2, (past == 1) | (past == 3)
-        blink = (first_bit != second_bit) & ((load(busy, at) & MOVED) == 0)
-        calm = unrest + select(blink, part(FULL - unrest, r.unrest, u), nil) - select(blink, nil, part(unrest, r.unrest, u))
-        past = select(second_bit, nil + 2, nil) + select(label > 127, nil + 1, nil)
+        calm = unrest_after(unrest, blinked(past, load(busy, at) & MOVED), r.unrest, u)
+        past = select((past == 1) | (past == 3), nil + 2, nil) + select(label > 127, nil + 1, nil)
 %end
 %if flagged
         %k q#k = select(free, q#k, w#k)
@@ -758,9 +805,10 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %if lazy
         steady = not anywhere(risen) and everywhere(q0 >= r.bar)
 %if feedback
-        steady = steady and everywhere(past == 0)
-%end
+        state[head] = marked(smallest(h0), everywhere(past == 0)) if steady else FULL - FULL
+%else
         state[head] = smallest(h0) if steady else FULL - FULL
+%end
         state[head + 1] = 0
         state[head + 2] = 0
         state[head + 3] = 0
@@ -787,7 +835,7 @@ def step(image, state, flags, busy, labels, ratios, spots, kept, size, last, beg
             break
         end = min(first + TURN, last)
         for here in range(first, end, AT_ONCE):
-            n = short_way(image, state, flags, labels, ratios, spots, here, min(here + AT_ONCE, end), begin, todo, r)
+            n = short_way(image, state, flags, busy, labels, ratios, spots, here, min(here + AT_ONCE, end), begin, todo, r)
             long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r)
         claim(counters, 1, end - first)
     done = reached(counters, 1, last)
