@@ -19,7 +19,7 @@ from bgsub.kernels.window import Window
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
 from bgsub.models.colour import has_colour
-from bgsub.models.light import Light, block_levels
+from bgsub.models.light import Light, Line, block_levels, brightened
 from bgsub.models.scene import look, shadow_ratios
 from bgsub.models.stabilise import Pose, Stabiliser, shrink, small_size
 from bgsub.synthetic import Mover, Scene, scene
@@ -448,6 +448,23 @@ def test_a_camera_that_balances_its_white_is_followed(on, off):
     assert without.fpr > 0.1
 
 
+@promise("contrast", relearn_share=1.0, texture_correlation=1.0)
+@pytest.mark.parametrize("coloured", [False, True])
+def test_a_contrast_that_changes_everywhere_is_followed(on, off, coloured):
+    """A third less of it, and 50 grey levels more everywhere, from one frame to the next."""
+    shown = [
+        shot if coloured else replace(shot, image=cv2.cvtColor(shot.image, cv2.COLOR_BGR2GRAY))
+        for shot in scene("walkers", size=(240, 180), frames=90)
+    ]
+    hazy = [
+        replace(shot, image=np.rint(shot.image / 1.5 + 50).astype(np.uint8)) for shot in shown[54:]
+    ]
+    with_it, without = (scored([*shown[:54], *hazy], params, begin=54) for params in (on, off))
+    assert with_it.fpr < 0.002
+    assert with_it.recall > 0.85
+    assert without.fpr > 0.1
+
+
 @promise("texture in another light", relearn_share=1.0)
 def test_a_lamp_that_lights_a_part_of_a_scene_is_no_foreground(on, off):
     """Up to three fifths more light on the right, from one frame to the next."""
@@ -834,8 +851,29 @@ def test_the_gain_of_every_channel_is_found(mover):
     light = Light()
     light.learn(block_levels(view(), 1.0), 1.0)
     seen = view(mover=mover, n=5) * np.array([0.8, 1.1, 0.95])
-    gains = light.gains(block_levels(np.rint(seen).astype(np.uint8), 1.0))
-    assert gains == pytest.approx((1 / 0.8, 1 / 1.1, 1 / 0.95), rel=0.02)
+    tone = light.tone(block_levels(np.rint(seen).astype(np.uint8), 1.0))
+    assert [line.gain for line in tone] == pytest.approx([1 / 0.8, 1 / 1.1, 1 / 0.95], rel=0.02)
+    assert all(line.offset == 0 for line in tone)
+
+
+@pytest.mark.parametrize("mover", [0.0, 0.2])
+def test_the_gain_and_the_offset_of_every_channel_are_found(mover):
+    light = Light()
+    light.learn(block_levels(view(), 1.0), 1.0)
+    seen = view(mover=mover, n=5) * np.array([0.6, 0.7, 0.5]) + np.array([40, 30, 50])
+    tone = light.tone(block_levels(np.rint(seen).astype(np.uint8), 1.0))
+    assert [line.gain for line in tone] == pytest.approx([1 / 0.6, 1 / 0.7, 1 / 0.5], rel=0.03)
+    truth = [-40 / 0.6, -30 / 0.7, -50 / 0.5]
+    assert [line.offset for line in tone] == pytest.approx(truth, abs=3.0)
+
+
+def test_a_thing_before_much_of_the_picture_changes_no_contrast():
+    light = Light()
+    light.learn(block_levels(view(), 1.0), 1.0)
+    for n in range(20):
+        for line in light.tone(block_levels(view(mover=0.35, n=n), 1.0)):
+            assert line.gain == pytest.approx(1, abs=0.05)
+            assert line.offset == 0
 
 
 def test_light_that_half_of_the_picture_denies_is_not_followed():
@@ -843,9 +881,20 @@ def test_light_that_half_of_the_picture_denies_is_not_followed():
     light.learn(block_levels(view(), 1.0), 1.0)
     seen = view()
     seen[:, :190] //= 2
-    assert light.gains(block_levels(seen, 1.0)) in ((), pytest.approx((2.0,) * 3, rel=0.05))
+    tone = light.tone(block_levels(seen, 1.0))
+    assert [line.gain for line in tone] in ([], pytest.approx([2.0] * 3, rel=0.05))
     seen[:, 130:] = view()[:, 130:]
-    assert light.gains(block_levels(seen, 1.0)) == ()
+    assert light.tone(block_levels(seen, 1.0)) == ()
+
+
+@pytest.mark.parametrize(("kind", "top"), [("uint8", 255.0), ("uint16", 4095.0), ("float32", 1.0)])
+def test_an_image_of_any_type_is_brought_to_a_tone(kind, top):
+    levels = np.random.default_rng(2).uniform(0, 1, (30, 40, 2))
+    image = (levels * top).astype(kind)
+    lit = brightened(image, (Line(1.5, -30.0), Line(0.5, 20.0)), top)
+    assert (lit.dtype, lit.shape) == (image.dtype, image.shape)
+    expected = image * np.array([1.5, 0.5]) + np.array([-30.0, 20.0]) * top / 255
+    np.testing.assert_allclose(lit, np.clip(expected, 0, top), atol=0.51 if top > 1 else 1e-6)
 
 
 @pytest.mark.parametrize("name", ["fast", "balanced", "best"])
@@ -898,7 +947,7 @@ def test_edges_of_one_direction_leave_the_guess():
 
 
 def test_a_steadied_picture_is_that_of_the_learnt_view():
-    pose = Pose(3.0, -2.0, (1.25,) * 3)
+    pose = Pose(3.0, -2.0, (Line(1.25),) * 3)
     inner = (slice(10, -10), slice(10, -10))
     back = pose.steady(view(3.0, -2.0, 0.8), 255.0)
     assert np.abs(back[inner].astype(int) - view()[inner]).mean() < 1.5

@@ -77,7 +77,7 @@ def variant(rule, modes, channels, **options):
     )
 
 
-def rates(of, rule, frame, alpha, scale=online.UNSCALED):
+def rates(of, rule, frame, alpha, tone=online.AS_IT_IS):
     fixed = online.constants(
         of,
         match=rule.match,
@@ -106,7 +106,7 @@ def rates(of, rule, frame, alpha, scale=online.UNSCALED):
         unrest=rule.unrest_rate,
         bar=rule.bar or 0,
     )
-    return online.rates(fixed, frame=frame, steps=steps, scale=scale)
+    return online.rates(fixed, frame=frame, steps=steps, tone=tone)
 
 
 def label(of, image, state, flags, busy, out, shadows, now, compiled=True):
@@ -315,39 +315,49 @@ def test_a_shadow_is_forgotten_when_its_tile_takes_the_short_way():
 
 @pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize(("compact", "byte"), [(True, True), (True, False), (False, True)])
-def test_a_picture_is_taken_as_bright_as_its_scale_says(compact, byte, compiled):
-    """Channels that are twice as bright, with a scale of a half, are the same to the last bit."""
+def test_a_picture_is_taken_as_bright_as_its_tone_says(compact, byte, compiled):
+    """Channels that are twice as bright, with a gain of a half, are the same to the last bit.
+
+    So are those that are darker or brighter, with an offset.
+    """
     rule, modes, channels = CASES["luma-chroma-shadows"]
     of = variant(rule, modes, channels, compact=compact, byte=byte)
-    halves = online.UNSCALED.copy()
-    halves[[0, 2]] = 0.5
+    tone = online.AS_IT_IS.copy()
+    tone[0, 0], tone[1, 1], tone[:, 2] = 0.5, -20.0, (2.0, 10.0)
     found = []
-    for scale in (online.UNSCALED, halves):
+    for lines in (online.AS_IT_IS, tone):
         state, out, labels = online.blank(of, 144), np.empty(144, np.uint8), []
         for n, image in enumerate(video(channels)):
-            taken = (image // 2 / scale[:3]).astype(np.uint8 if byte else np.uint16).reshape(-1)
+            image = np.clip(image // 2, 10, 120) // 2 * 2
+            taken = (image - lines[1, :3]) / lines[0, :3]
+            taken = taken.astype(np.uint8 if byte else np.uint16).reshape(-1)
             none = np.zeros(144, np.uint8)
             args = (taken, state, none, none, out, shade.blank(5))
             with np.errstate(over="ignore", divide="ignore"):
-                label(of, *args, rates(of, rule, n, 0.02, scale), compiled)
+                label(of, *args, rates(of, rule, n, 0.02, lines), compiled)
             labels.append(out.copy())
-        found.append((np.array(labels), state))
+        found.append((np.array(labels), online.modes(of, state, 144)))
     assert (found[0][0] == 255).any()
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 @pytest.mark.parametrize(("compact", "byte"), [(True, True), (True, False), (False, True)])
-def test_what_a_scale_makes_too_bright_is_white(compact, byte):
+@pytest.mark.parametrize(
+    ("gain", "offset", "expected"),
+    [(1.9, 0, 255), (1, 90, 255), (1, -210, 0), (2.4, -300, 180), (0.5, 40, 140), (3.9, -700, 80)],
+)
+def test_a_tone_is_a_line_between_black_and_white(compact, byte, gain, offset, expected):
+    """Only its result is bounded: a large gain goes well with an offset that takes much."""
     rule = CASES["grey-floor"][0]
     of = variant(rule, 1, 1, compact=compact, byte=byte)
     state, none = online.blank(of, 32), np.zeros(32, np.uint8)
-    now = rates(of, rule, 0, 1.0, np.full(4, 1.9, np.float32))
+    tone = np.full((4, 2), (gain, offset), np.float32).T
     with np.errstate(over="ignore", divide="ignore"):
         args = (none + 200, state, none, none, none.copy(), shade.blank(1))
-        label(of, *args, now, compiled=False)
+        label(of, *args, rates(of, rule, 0, 1.0, tone), compiled=False)
     level = online.units(of)[1]
-    np.testing.assert_allclose(online.modes(of, state, 32)[0, 2] / level, 255, atol=1)
+    np.testing.assert_allclose(online.modes(of, state, 32)[0, 2] / level, expected, atol=1)
 
 
 def test_frozen_kernels_write_no_state():

@@ -55,8 +55,8 @@ and how many they were."""
 CHANNELS = 4
 """Most channels of a picture."""
 
-UNSCALED = np.ones(CHANNELS, np.float32)
-"""Scale of a picture that has levels of 0 to 255 already."""
+AS_IT_IS = np.stack([np.ones(CHANNELS, np.float32), np.zeros(CHANNELS, np.float32)])
+"""Tone of a picture that has levels of 0 to 255 already."""
 
 TURN = 256
 """Tiles that a thread takes at once."""
@@ -78,7 +78,7 @@ class Variant(NamedTuple):
     channels: int
     compact: bool = True
     byte: bool = True
-    """The input is uint8 from 0 to 255; else any type, with a scale."""
+    """The input is uint8 from 0 to 255; else any type, which a tone brings there."""
     ycrcb: bool = False
     """Luma and chroma are matched apart, in YCrCb."""
     floored: bool = False
@@ -113,7 +113,7 @@ class Rates(NamedTuple):
     """What one step must know, in the units of the state."""
 
     values: NDArray[Any]
-    scale: NDArray[np.float32]  # brings each channel of the input to levels
+    tone: NDArray[np.float32]  # gain and offset that bring each channel of the input to levels
     seed: np.uint32  # of this frame's rounding
 
 
@@ -199,14 +199,18 @@ FULL, UNIT, LEAST, NINE_TENTHS = U16(65535), U16(1), U16(1), U16(58982)
 
 
 @njit(**STEP)
-def level(x, scale):
-    return to_uint16(to_int32(least(to_float32(x) * (scale * F32(256)) + F32(0.5), F32(65535))))
+def level(x, gain, offset):
+    lit = to_float32(x) * (gain * F32(256)) + (offset * F32(256) + F32(0.5))
+    return to_uint16(to_int32(most(least(lit, F32(65535)), F32(0))))
 
 
 @njit(**STEP)
-def brightened(x, scale):
-    half = high_product(x, U16(min(scale * F32(32768) + F32(0.5), F32(65535))))
-    return add_most(half, half)
+def brightened(x, gain, offset):
+    # What is taken is taken first, so that only the result is bounded by 0 and 255.
+    x = sub_least(x, U16(min(max(-offset / gain, ZERO) * F32(256), F32(65535))))
+    quarter = high_product(x, U16(min(gain * F32(16384) + F32(0.5), F32(65535))))
+    half = add_most(quarter, quarter)
+    return add_most(add_most(half, half), U16(min(max(offset, ZERO) * F32(256), F32(65535))))
 
 
 @njit(**STEP)
@@ -290,8 +294,8 @@ FULL, UNIT, LEAST, NINE_TENTHS = F32(1), F32(0), F32(1e-6), F32(0.9)
 
 
 @njit(**STEP)
-def level(x, scale):
-    return least(to_float32(x) * scale, F32(255))
+def level(x, gain, offset):
+    return most(least(to_float32(x) * gain + offset, F32(255)), F32(0))
 
 
 @njit(**STEP)
@@ -381,18 +385,18 @@ CHANCE = """
         u = ramp(GOLDEN) + chance
 """
 
-SCALES = """
-    %c scale#c = r.scale[#c]
-    lit = any{c: scale#c != ONE}
+TONE = """
+    %c gain#c, offset#c = r.tone[0, #c], r.tone[1, #c]
+    lit = any{c: (gain#c != ONE) | (offset#c != ZERO)}
 """
 
 PIXELS = """
 %if byte and compact
         %c x#c = load_upper_halves(image, at * C, C, #c)
         if lit:
-            %c x#c = brightened(x#c, scale#c)
+            %c x#c = brightened(x#c, gain#c, offset#c)
 %else
-        %c x#c = level(load_every(image, at * C, C, #c), scale#c)
+        %c x#c = level(load_every(image, at * C, C, #c), gain#c, offset#c)
 %end
 %if ycrcb
         x0, x1, x2 = luma(x0, x1, x2), chroma_red(x0, x1, x2), chroma_blue(x0, x1, x2)
@@ -513,7 +517,7 @@ def calm_down(state, busy, planes, at, rate, u):
 def short_way(image, state, flags, busy, labels, ratios, spots, first, last, begin, todo, r):
     R = r.values
     @RATES
-@SCALES
+@TONE
     tiles = state.size // TILE
     n = 0
     for t in range(first, last):
@@ -590,7 +594,7 @@ def short_way(image, state, flags, busy, labels, ratios, spots, first, last, beg
 def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r):
     R = r.values
     @RATES
-@SCALES
+@TONE
     tiles = state.size // TILE
     for i in range(n):
         t = todo[i]
@@ -872,7 +876,7 @@ def background(state, image, first, last, r):
         seen = x1 > F32(0)
         x0, x1, x2 = select(seen, blue, x0), select(seen, green, x0), select(seen, red, x0)
 %end
-        %c x#c = x#c / r.scale[#c]
+        %c x#c = x#c / r.tone[0, #c]
 %if byte
         %c x#c = to_uint8(least(most(x#c, F32(0)), F32(255)) + F32(0.5))
 %end
@@ -916,7 +920,7 @@ def distance(state, image, out, first, last, r):
     # it is below one.
     R = r.values
     @RATES
-@SCALES
+@TONE
     tiles = state.size // TILE
     for t in range(first, last):
         at = t * LANES
@@ -1005,7 +1009,7 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
     )
     parts = {
         "@CHANCE\n": CHANCE,
-        "@SCALES\n": SCALES,
+        "@TONE\n": TONE,
         "@PIXELS\n": PIXELS,
         "@BASE\n": BASE,
         "@WEIGHTS\n": WEIGHTS,
@@ -1058,7 +1062,7 @@ def rates(
     *,
     frame: int,
     steps: Steps,
-    scale: NDArray[np.float32] = UNSCALED,
+    tone: NDArray[np.float32] = AS_IT_IS,
 ) -> Rates:
     """Rates of a frame as the kernels take them.
 
@@ -1070,9 +1074,10 @@ def rates(
         Number of the frame, which gives it a rounding of its own.
     steps
         Of this frame.
-    scale
-        For each of CHANNELS channels the factor that brings it to levels of 0 to 255, at most 2
-        where the kernel takes bytes; what is brighter than 255 afterwards is 255.
+    tone
+        (2, CHANNELS) float32: gain and offset that bring each channel to levels of 0 to 255; the
+        gain is below 4 where the kernel takes bytes. What is brighter or darker afterwards is 255
+        or 0.
     """
     values = fixed.copy()
     if fixed.dtype == np.uint16:
@@ -1080,7 +1085,7 @@ def rates(
         values[: len(steps)] = [min(int(step * SHARE + dither), 65535) for step in steps]
     else:
         values[: len(steps)] = steps
-    return Rates(values, scale, np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
+    return Rates(values, tone, np.uint32((frame + 1) * 0x9E3779B1 & 0xFFFFFFFF))
 
 
 def _step_at_end(

@@ -19,7 +19,7 @@ from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.colour import has_colour
 from bgsub.models.ghosts import find_ghosts
-from bgsub.models.light import Gains, Light, block_levels, brightened
+from bgsub.models.light import Light, Tone, block_levels, brightened
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
@@ -171,7 +171,7 @@ class AdaptiveMixture:
         self._vicinity: Window | None = None
         self._upheaval = Upheaval(self.params)
         self._stabiliser = Stabiliser(self.params.stabilise_rows)
-        self._light = Light()
+        self._light = Light(self.params.follow_contrast)
         self._scene = Scene()
         self._pose = Pose()
         self._fresh = False
@@ -227,8 +227,8 @@ class AdaptiveMixture:
         pixels, flags = self._steadied(image, pixels, flags, rate)
         if not self._shadows.kept.size:
             self._shadows = self._no_shadows()
-        gains = self._pose.gains
-        mask = self._label(pixels, flags, rate, time, coloured, gains, self._shadows)
+        tone = self._pose.tone
+        mask = self._label(pixels, flags, rate, time, coloured, tone, self._shadows)
         self._image = pixels
         self._fresh = rate > 0
         if rate > 0:
@@ -348,7 +348,7 @@ class AdaptiveMixture:
             seen = self._compared(image)
             pose, pixels = seen.pose, np.ascontiguousarray(seen.still).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
-            self._label(pixels, none, 0.0, None, coloured, pose.gains, shadows)
+            self._label(pixels, none, 0.0, None, coloured, pose.tone, shadows)
         if pixels is None:
             raise FrameError(
                 "no image since the model was loaded or copied: pass one to foreground_probability"
@@ -357,7 +357,7 @@ class AdaptiveMixture:
         padded = np.pad(pixels, (0, missing))
         coloured = has_colour(pixels.reshape(self._shape))
         far = self._per_pixel(
-            "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured, gains=pose.gains
+            "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured, tone=pose.tone
         ).reshape(self._size)
         shaded = shade.shown(shadows, far.size).reshape(self._size)
         found = chances(far, shaded)
@@ -385,7 +385,7 @@ class AdaptiveMixture:
         self._learnt()
         if self._image is None:
             raise FrameError("no image since the model was loaded: apply() one first")
-        return brightened(self._image.reshape(self._shape), self._pose.gains, self._range)
+        return brightened(self._image.reshape(self._shape), self._pose.tone, self._range)
 
     def copy(self) -> AdaptiveMixture:
         """An independent model that goes on from the same state."""
@@ -433,7 +433,7 @@ class AdaptiveMixture:
             snapshot.params, snapshot.upset, snapshot.adrift, snapshot.memory
         )
         model._stabiliser = Stabiliser(model.params.stabilise_rows, snapshot.reference)
-        model._light = Light(snapshot.light)
+        model._light = Light(model.params.follow_contrast, snapshot.light)
         return model
 
     @property
@@ -533,7 +533,8 @@ class AdaptiveMixture:
         blocks = NOTHING
         if self.params.follow_light:
             blocks = block_levels(still, scale)
-            self._light = Light(blocks * np.array(pose.gains or 1, np.float32))
+            lit = brightened(blocks, pose.tone, 255.0)
+            self._light = Light(self.params.follow_contrast, lit)
         return Seen(pose, still, small, blocks)
 
     def _compared(self, image: NDArray[Any]) -> Seen:
@@ -549,7 +550,7 @@ class AdaptiveMixture:
         rate: float,
         time: float | None,
         coloured: bool,
-        gains: Gains,
+        tone: Tone,
         shadows: shade.Shadows,
     ) -> NDArray[np.uint8]:
         """Labels of pixels where the view has them; learns at a rate above 0."""
@@ -564,19 +565,19 @@ class AdaptiveMixture:
             shadows,
             self.params.shadow_unevenness,
             FEW,
-            self._rates(rate, time, coloured, gains),
+            self._rates(rate, time, coloured, tone),
         )
         threads.share(work, self._workers)
         if not self.params.shadows or self.params.shadow_unevenness >= 1:
             np.copyto(shadows.kept, shadows.spots)
         if self.params.texture_correlation < 1:
-            self._forgive(pixels.reshape(self._shape), gains, mask, shadows)
+            self._forgive(pixels.reshape(self._shape), tone, mask, shadows)
             if flags.size:
                 mask.reshape(-1)[flags == online.HELD] = 255
         return mask
 
     def _forgive(
-        self, image: NDArray[Any], gains: Gains, mask: NDArray[np.uint8], shadows: shade.Shadows
+        self, image: NDArray[Any], tone: Tone, mask: NDArray[np.uint8], shadows: shade.Shadows
     ) -> None:
         """Take from the mask's foreground what is the background in another light."""
         n_tiles = online.tiles(math.prod(self._size))
@@ -585,7 +586,7 @@ class AdaptiveMixture:
             first, last = (at * self._size[1] // LANES for at in (rows.start, rows.stop))
             seen = first, min(last + 1, n_tiles)
             learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen)
-            shown = brightened(image[rows], gains, self._range)
+            shown = brightened(image[rows], tone, self._range)
             return self._luma(shown), learnt.reshape(self._size)[rows]
 
         label = 127 if self.params.shadows else 0
@@ -621,7 +622,7 @@ class AdaptiveMixture:
         self._shape, self._dtype = shape, dtype
         self._range = p.value_range or RANGES[dtype.name]
         self._byte = dtype == np.uint8 and self._range == 255
-        self._scale = np.full(online.CHANNELS, 255 / self._range, np.float32)
+        self._lines = online.AS_IT_IS * np.float32(255 / self._range)
         self._variants = [
             [
                 p.variant(self._channels, byte=self._byte, flagged=flagged, learn=learn)
@@ -671,7 +672,7 @@ class AdaptiveMixture:
         rate: float,
         time: float | None = None,
         coloured: bool = True,
-        gains: Gains = (),
+        tone: Tone = (),
     ) -> online.Rates:
         p, warming = self.params, self._warming
         sure = 0.5 * math.exp(-self._seconds / p.settling) if p.settling else 0.0
@@ -687,12 +688,13 @@ class AdaptiveMixture:
             unrest=memory if self._told else 0.0,
             bar=max(p.weight_bar, sure),
         )
-        scale = self._scale
-        if gains:
-            scale = scale.copy()
-            scale[: len(gains)] *= gains
+        lines = self._lines
+        if tone:
+            lines = lines.copy()
+            lines[0, : len(tone)] *= [line.gain for line in tone]
+            lines[1, : len(tone)] = [line.offset for line in tone]
         constants = self._constants if coloured else self._colourless
-        return online.rates(constants, frame=self._frames, steps=steps, scale=scale)
+        return online.rates(constants, frame=self._frames, steps=steps, tone=lines)
 
     def _per_pixel(
         self,
@@ -701,7 +703,7 @@ class AdaptiveMixture:
         width: int = 1,
         inputs: Sequence[NDArray[Any]] = (),
         coloured: bool = True,
-        gains: Gains = (),
+        tone: Tone = (),
         tiles: tuple[int, int] | None = None,
     ) -> NDArray[Any]:
         """The numbers that a kernel makes of each pixel's state, in one row.
@@ -711,7 +713,7 @@ class AdaptiveMixture:
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
-        state, rates = self._state, self._rates(0.0, coloured=coloured, gains=gains)
+        state, rates = self._state, self._rates(0.0, coloured=coloured, tone=tone)
         begin, end = tiles or (0, online.tiles(n_pixels))
 
         def work(first: int, last: int) -> None:

@@ -3,11 +3,15 @@
 The median of quotients of Chen and Ellis, "A self-adaptive Gaussian mixture model", CVIU 122
 (2014), over the blocks of a picture of samples: a thing that moves cannot carry it along. Each
 channel has its own, because a camera that balances its white changes them against each other.
+
+An infrared camera stretches its contrast, and haze or a lamp in the lens takes some: then a gain
+and an offset, view = gain * frame + offset, which is the radiometric change of Negahdaripour,
+"Revised definition of optical flow", IEEE PAMI 20 (1998), eq. 3, with one pair for a channel.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,40 +20,78 @@ from numpy.typing import NDArray
 from bgsub.kernels import glance
 
 Blocks = NDArray[np.float32]
-Gains = tuple[float, ...]
-"""What the grey levels of each channel must be multiplied by; empty where the light is the same."""
+
+
+class Line(NamedTuple):
+    """What makes the grey levels, 0..255, of a channel those of the view."""
+
+    gain: float
+    offset: float = 0.0
+
+
+Tone = tuple[Line, ...]
+"""A line for each channel; empty where the light is the same."""
 
 BLOCKS = 8, 6  # columns and rows
 EACH = 4  # samples along the side of a block
 LEAST = 0.02  # change of a channel that is worth following
 AGREE, SUPPORT = 0.05, 0.5  # share of the blocks that must agree on the gain, within 5 %
 RANGE = 0.5, 2.0
+UNEXPLAINED = 1.0  # median residual in grey levels from which gains alone do not explain a frame
+BETTER = 0.5  # share of that residual which offsets must leave, at most
+SCALE = 4.0  # grey levels by which a block may miss the line and belong to it
+NEAR, MOST = 6.0, 0.6  # grey levels within which that share of the blocks must lie
+SLOPES = 0.4, 2.5
 
 
 class Light:
     """Remembers how bright the blocks of the view are, and compares frames with it.
 
     `reference` is all it knows: (6, 8, channels) float32 grey levels, empty before the first frame.
+    With `contrast` it looks for offsets too.
     """
 
-    def __init__(self, reference: Blocks | None = None) -> None:
+    def __init__(self, contrast: bool = True, reference: Blocks | None = None) -> None:
+        self.contrast = contrast
         self.reference = np.empty((0, 0, 0), np.float32) if reference is None else reference
 
-    def gains(self, blocks: Blocks) -> Gains:
+    def tone(self, blocks: Blocks) -> Tone:
         """What makes a frame of these blocks as bright as the view, or nothing to do."""
         if self.reference.size == 0:
             return ()
-        middle, near = glance.median_quotients(self.reference, blocks, AGREE)
-        gains = tuple(middle.tolist())
-        dimmest, brightest = min(gains), max(gains)
-        low, high = RANGE
-        changed = max(brightest - 1, 1 - dimmest) >= LEAST
-        followed = changed and near >= SUPPORT and low < dimmest and brightest < high
-        return gains if followed else ()
+        seen, target = (b.reshape(-1, blocks.shape[2]) for b in (blocks, self.reference))
+        gains = _gains(seen, target)
+        if self.contrast and (found := _contrast(seen, target, gains)):
+            return found
+        return tuple(Line(gain) for gain in gains.tolist()) if (gains != 1).any() else ()
 
     def learn(self, blocks: Blocks, rate: float) -> None:
         """Draw the reference toward a frame's blocks."""
         self.reference = drawn(self.reference, blocks, rate)
+
+
+def _gains(seen: Blocks, target: Blocks) -> Blocks:
+    """(channels,) what the blocks must be multiplied by; ones where they do not agree on it."""
+    gains, near = glance.median_quotients(target, seen, AGREE)
+    dimmest, brightest = gains.min(), gains.max()
+    low, high = RANGE
+    changed = max(brightest - 1, 1 - dimmest) >= LEAST
+    followed = changed and near >= SUPPORT and low < dimmest and brightest < high
+    return np.asarray(gains if followed else np.ones_like(gains))
+
+
+def _contrast(seen: Blocks, target: Blocks, gains: Blocks) -> Tone:
+    """Gains and offsets, where they explain the blocks much better than the gains alone."""
+    before, _ = glance.misfit(seen, target, gains, np.zeros_like(gains), NEAR)
+    if before < UNEXPLAINED:
+        return ()
+    slopes, offsets = glance.lines(seen, target, SLOPES, np.float32(SCALE))
+    after, near = glance.misfit(seen, target, slopes, offsets, NEAR)
+    low, high = SLOPES
+    steep = low < slopes.min() and slopes.max() < high
+    if not steep or after > BETTER * before or near < MOST:
+        return ()
+    return tuple(Line(*pair) for pair in zip(slopes.tolist(), offsets.tolist(), strict=True))
 
 
 def drawn(
@@ -78,10 +120,11 @@ def block_levels(image: NDArray[Any], scale: float) -> Blocks:
     return np.asarray(means * np.float32(scale))
 
 
-def brightened(image: NDArray[Any], gains: Gains, top: float) -> NDArray[Any]:
-    """The image with each channel times its gain, at most `top`."""
-    if not gains:
+def brightened(image: NDArray[Any], tone: Tone, top: float) -> NDArray[Any]:
+    """The image with each channel's line applied, 0 to `top`."""
+    if not tone:
         return image
-    factors = np.diag(np.array(gains, np.float32))
-    made = np.asarray(cv2.transform(image, factors)).reshape(image.shape)
-    return made if image.dtype == np.uint8 else np.minimum(made, image.dtype.type(top))
+    gains, offsets = np.array(tone, np.float32).T
+    lines = np.column_stack([np.diag(gains), offsets * np.float32(top / 255)])
+    made = np.asarray(cv2.transform(image, lines)).reshape(image.shape)
+    return made if image.dtype == np.uint8 else np.clip(made, 0, image.dtype.type(top))

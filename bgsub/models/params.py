@@ -110,6 +110,9 @@ class MixtureParams:
     the more exact, and the slower."""
     follow_light: bool = True
     """Follow a picture that brightens, darkens or changes its tint as a whole."""
+    follow_contrast: bool = True
+    """Follow one that gains or loses contrast too, as an infrared camera's does, or one in haze;
+    with `follow_light`."""
 
     shadows: bool = True
     """Label shadows 127."""
@@ -263,6 +266,7 @@ CLASSIC = MixtureParams(
     ghost_edges=0.0,
     stabilise=False,
     follow_light=False,
+    follow_contrast=False,
     shadows=False,
     shadow_unevenness=1.0,
     shadow_veil=255.0,

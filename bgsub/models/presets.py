@@ -31,6 +31,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "ghosts": {"ghost_edges": 0.0},
     "shift": {"stabilise": False},
     "light": {"follow_light": False},
+    "contrast": {"follow_contrast": False},
     "shadow test": {"shadows": False},
     "texture of shadows": {"shadow_unevenness": 1.0},
     "fainter shadows in haze": {"shadow_veil": 255.0},

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bgsub.kernels.means import block_means
 from bgsub.kernels.shift import refine
 from bgsub.kernels.translate import translated
-from bgsub.models.light import Blocks, Gains, Light, block_levels, brightened, drawn
+from bgsub.models.light import Blocks, Light, Tone, block_levels, brightened, drawn
 
 Small = NDArray[np.float32]
 NOTHING = np.empty((0, 0), np.float32)
@@ -39,8 +39,8 @@ class Pose(NamedTuple):
     """Pixels by which the picture has moved right."""
     dy: float = 0.0
     """Pixels by which it has moved down."""
-    gains: Gains = ()
-    """What its channels must be multiplied by."""
+    tone: Tone = ()
+    """What makes its channels as bright as the view."""
 
     @property
     def moved(self) -> bool:
@@ -49,7 +49,7 @@ class Pose(NamedTuple):
     def steady(self, image: NDArray[Any], top: float) -> NDArray[Any]:
         """The image moved back to the learnt view, and as bright as it, at most `top`."""
         image = self.still(image) if self.moved else np.ascontiguousarray(image)
-        return brightened(image, self.gains, top)
+        return brightened(image, self.tone, top)
 
     def still(self, image: NDArray[Any]) -> NDArray[Any]:
         """The image moved back to the learnt view."""
@@ -200,7 +200,7 @@ def compare(
     still = pose.still(image) if pose.moved else image
     if light is not None:
         blocks = block_levels(still, scale)
-        pose = pose._replace(gains=light.gains(blocks))
+        pose = pose._replace(tone=light.tone(blocks))
     return Seen(pose, still, small, blocks)
 
 

@@ -240,7 +240,7 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
     times: list[float | None] = []
     poses: list[Pose] = []
     stabiliser = Stabiliser(plan.params.stabilise_rows) if plan.params.stabilise else None
-    light = Light() if plan.params.follow_light else None
+    light = Light(plan.params.follow_contrast) if plan.params.follow_light else None
     kept = 0
     stride = 1
     for index, shown in enumerate(source()):
