@@ -155,6 +155,7 @@ def test_ablation_has_a_row_for_each_ingredient(dataset, tmp_path):
         "F",
         "classic",
         "without majority filter",
+        "without weak foreground joined",
         "without dropping small blobs",
         "without filling holes",
     ]

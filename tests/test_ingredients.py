@@ -670,6 +670,21 @@ def test_wrong_labels_here_and_there_go(on, off):
     assert count(truth, Cleaner(off)(raw)).f < 0.5
 
 
+@promise("weak foreground joined")
+def test_a_thing_is_found_where_it_is_hardly_told_from_the_background(on, off):
+    """Of its right half 35 % are told. As dense a noise apart from it does not join it."""
+    truth, raw = np.zeros((2, 240, 320), np.uint8)
+    truth[90:150, 100:180] = 255
+    told = np.random.default_rng(4).random(raw.shape) < 0.35
+    raw[90:150, 140:180] = raw[10:70, 220:300] = 255
+    raw[~told] = 0
+    raw[90:150, 100:140] = 255
+    joined, alone = (count(truth, Cleaner(params)(raw)) for params in (on, off))
+    assert joined.recall > 0.85
+    assert alone.recall < 0.55
+    assert joined.precision == 1
+
+
 @promise("dropping small blobs", majority=1)
 def test_blobs_below_their_share_of_the_picture_go(on, off):
     """30.7 pixels at 320x240."""

@@ -1,5 +1,7 @@
 """Promised: the majority, blobs, holes and shadows of a slow look at every pixel."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from bgsub.errors import ConfigError, FrameError
 from bgsub.masks import Cleaner, MaskParams, find_blobs
 from bgsub.masks.clean import side_for
 
-OFF = {"min_blob": 0.0, "max_hole": 0.0}
+OFF = {"min_blob": 0.0, "max_hole": 0.0, "weak_share": 0.5}
 
 
 def random_mask(rng, size, share=0.5):
@@ -74,6 +76,64 @@ def test_things_far_apart_are_filtered_alike(side, size):
     shade = np.where((labels == 127) & (either > whole // 2), 127, 0)
     expected = np.where(own > whole // 2, 255, shade)
     np.testing.assert_array_equal(Cleaner(MaskParams(majority=side, **OFF))(labels), expected)
+
+
+def grown_by_opencv(labels, side, weak_share, smallest):
+    """The majority, and what it is connected to, from the docstring of Cleaner."""
+    own, either, whole = boxes_of(labels, side)
+    sure = (own > whole // 2).astype(np.uint8)
+    weak = ((own > whole * weak_share) & (own > either - own)).astype(np.uint8)
+    reach = sum(n / side > weak_share for n in range(1, side // 2 + 1))  # columns of an edge
+    wide = sure | cv2.erode(weak, np.ones((2 * reach + 1,) * 2, np.uint8))
+    count, region, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=8)
+    for n in range(1, count):
+        least = max(smallest, stats[n, cv2.CC_STAT_AREA] / 2)
+        if np.count_nonzero(sure[region == n]) >= least:
+            sure[region == n] = 1
+    return sure * np.uint8(255)
+
+
+@pytest.mark.parametrize(("side", "weak_share"), [(9, 0.25), (13, 0.25), (9, 0.35), (21, 0.1)])
+@pytest.mark.parametrize("size", [(5, 400), (90, 129), (120, 320), (77, 256)])
+def test_a_blob_grows_by_what_is_connected_to_it(side, weak_share, size):
+    """Sparse, dense and shadowed patches, at the border too; all three rules decide somewhere."""
+    rng = np.random.default_rng((side, *size))
+    grew = 0
+    for _ in range(4):
+        labels = np.zeros(size, np.uint8)
+        for _ in range(15):
+            y, x = rng.integers(-20, size[0]), rng.integers(-20, size[1])
+            high, wide = rng.integers(5, 60, 2)
+            part = labels[max(y, 0) : y + high, max(x, 0) : x + wide]
+            part[:] = rng.choice([0, 127, 255], part.shape, p=rng.dirichlet([1, 0.5, 1]))
+        params = MaskParams(
+            majority=side, weak_share=weak_share, min_blob=40 / labels.size, max_hole=0.0
+        )
+        clean = Cleaner(params)(labels)
+        expected = grown_by_opencv(labels, side, weak_share, 40)
+        expected = tidy(expected, 40)
+        np.testing.assert_array_equal(clean == 255, expected == 255)
+        plain = Cleaner(replace(params, weak_share=0.5))(labels)
+        grew += np.count_nonzero((clean == 255) & (plain != 255))
+        assert not np.any((clean != 255) & (plain == 255))
+    assert grew > 0
+
+
+def tidy(mask, smallest):
+    """Without blobs of fewer pixels."""
+    _, region, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    return np.where(stats[region, cv2.CC_STAT_AREA] >= smallest, mask, 0)
+
+
+@pytest.mark.parametrize("side", [5, 9, 13, 21])
+def test_a_straight_outline_stays_where_it_is(side):
+    """A smaller share alone would move it out."""
+    mask = np.zeros((90, 160), np.uint8)
+    mask[30:, 50:120] = 255
+    for weak_share in (0.1, 0.25, 0.4):
+        clean = Cleaner(MaskParams(majority=side, weak_share=weak_share))(mask)
+        inside = slice(50, 120), slice(0, 160)
+        np.testing.assert_array_equal(clean[inside], mask[inside])
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

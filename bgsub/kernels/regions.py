@@ -13,10 +13,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bgsub.kernels import window
+from bgsub.kernels.lanes import LANES, load, store
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
 HIGH = np.uint64(0x8080808080808080)  # set in 255, not in 0 and 127
+MOST_GROWTH = 2  # times its size; what grows more has run out into noise
 FIRST, END, PARENT = 0, 1, 2  # of a run: its columns, and another run of its region
 
 
@@ -24,7 +26,7 @@ def room(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int32],
     """What tidy() works in: starts, runs and areas. Only what is needed of it is ever touched."""
     most = height * (width // 2 + 1)
     starts = np.empty((2, height + 1), np.int64)
-    return starts, np.empty((2, 3, most), np.int32), np.empty(most, np.int64)
+    return starts, np.empty((2, 3, most), np.int32), np.empty((2, most), np.int64)
 
 
 @njit(**OPTIONS)
@@ -146,14 +148,14 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
             find_gaps(starts[0], runs[0], width, starts[1], runs[1])
         begin, table = starts[kind], runs[kind]
         join(begin, table, 1 - kind)
-        measure(begin, table, width, holes, areas)
+        measure(begin, table, width, holes, areas[0])
         least = largest if holes else smallest
         kept = run = 0
         for y in range(height):
             last, begin[y] = begin[y + 1], kept
             while run < last:
                 first, end = table[FIRST, run], table[END, run]
-                if areas[table[PARENT, run]] < least:
+                if areas[0, table[PARENT, run]] < least:
                     for x in range(first, end):
                         shaded = labels[y, x] == shade
                         plane[y, x] = 255 if holes else shade if shaded else 0
@@ -162,6 +164,85 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
                     kept += 1
                 run += 1
         begin[height] = kept
+
+
+@njit(**OPTIONS)
+def shrink(words, width, reach, kept, wide):
+    """Set `wide` to 255 where a plane is all around within `reach` pixels, or where `kept` is.
+
+    Parameters
+    ----------
+    words
+        (height, row / 8) uint64, a plane of 0 and 255, eight pixels a number. Beyond the picture it
+        is taken for 255.
+    width
+        Of the picture in pixels.
+    kept, wide
+        (height * row / 8) uint64 and (height * row) uint8, planes; `wide` is filled with 0 and 255,
+        beyond the picture with 0.
+    """
+    height, n_words = words.shape
+    before = -(-reach // 8)
+    row = np.full(n_words * 8 + 16 * before + LANES, 255, np.uint8)
+    eights, out = row.view(np.uint64), wide.view(np.uint64)
+    for y in range(height):
+        at, left, right = y * n_words, n_words, 0
+        for x in range(n_words):
+            out[at + x] = ((kept[at + x] & HIGH) >> np.uint64(7)) * np.uint64(255)
+            eights[before + x] = words[y, x]
+            if words[y, x]:
+                left, right = min(left, x), x + 1
+        for other in range(max(y - reach, 0), min(y + reach + 1, height)):
+            for x in range(left, right):
+                eights[before + x] &= words[other, x]
+        first = before * 8 - reach
+        row[before * 8 + width : before * 8 + width + reach] = 255
+        for x in range(left * 8 // LANES * LANES, min(right * 8, width), LANES):
+            near = load(row, first + x)
+            for step in range(1, 2 * reach + 1):
+                near = near & load(row, first + x + step)
+            store(wide, at * 8 + x, near | load(wide, at * 8 + x))
+        wide[at * 8 + width : (at + n_words) * 8] = 0
+
+
+@njit(**OPTIONS)
+def grow(plane, wide, words, width, smallest, starts, runs, areas):
+    """Give blobs of 255 in a plane what is 255 in `wide` and belongs to them.
+
+    A region of `wide`, joined over corners, is theirs if the 255 of the plane in it are at least
+    `smallest` pixels, and 1 / MOST_GROWTH of it.
+
+    Parameters
+    ----------
+    plane, wide
+        (height, row) uint8, planes; `wide` is 255 at least where `plane` is.
+    words
+        (height, row / 8) uint64, the same as `wide`.
+    width
+        Of the picture in pixels.
+    smallest
+        Pixels.
+    starts, runs, areas
+        What room() returns.
+    """
+    begin, table, sizes, sure = starts[0], runs[0], areas[0], areas[1]
+    find_runs(wide, words, width, begin, table)
+    join(begin, table, 1)
+    measure(begin, table, width, False, sizes)
+    height = plane.shape[0]
+    for run in range(begin[height]):
+        sure[run] = 0
+    for y in range(height):
+        for run in range(begin[y], begin[y + 1]):
+            at = table[PARENT, run]
+            for x in range(table[FIRST, run], table[END, run]):
+                sure[at] += plane[y, x] == 255
+    for y in range(height):
+        for run in range(begin[y], begin[y + 1]):
+            at = table[PARENT, run]
+            if sure[at] >= smallest and MOST_GROWTH * sure[at] >= sizes[at]:
+                for x in range(table[FIRST, run], table[END, run]):
+                    plane[y, x] = 255
 
 
 LEFT, TOP, RIGHT, BOTTOM, AREA, TWICE_X, SUM_Y = range(7)
@@ -220,7 +301,8 @@ def find_blobs(mask: NDArray[np.uint8]) -> Blobs:
     """The blobs of a mask, (height, width) uint8."""
     height, width = mask.shape
     plane = window.plane(mask)
-    starts, runs, numbers = np.empty(height + 1, np.int64), *room(height, width)[1:]
+    starts, (_, runs, areas) = np.empty(height + 1, np.int64), room(height, width)
+    numbers = areas[0]
     find_runs(plane, plane.view(np.uint64), width, starts, runs[0])
     join(starts, runs[0], 1)
     table = np.empty((starts[-1], 7), np.int64)

@@ -52,22 +52,25 @@ class Window:
     side
         Of the window in pixels, odd; beyond the picture it holds nothing.
 
-    `labels` is the plane to look at, `found` the plane that look() fills; both (height, row).
+    `labels` is the plane to look at, `found` and `weak` those that look() fills; all (height, row).
     """
 
     def __init__(self, size: tuple[int, ...], side: int) -> None:
         height, self.width = size
         row, self.side, largest = padded(self.width), side, side * side
-        self.labels, self.found = (np.zeros((height, row), np.uint8) for _ in range(2))
+        self.labels, self.found, self.weak = np.zeros((3, height, row), np.uint8)
         kind: Any = np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.int32
-        self._columns = np.empty((5, row + 2 * side + BLOCK), kind)
+        self._columns = np.empty((7, row + 2 * side + BLOCK), kind)
         self._blocks = np.empty((height + 1, row // BLOCK), np.int32)
 
-    def look(self, share: float, least: int, shade: int = 0) -> None:
+    def look(self, share: float, least: int, shade: int = 0, weak_share: float = 1.0) -> None:
         """Find 255 where more than `share` of the window's labels are at least `least`, else 0.
 
         With `shade` above 0 it takes the place of 0 where it is among `labels` and more than
         `share` of the window's labels are not 0.
+
+        With a `weak_share` below 1 `weak` is 255 where more than that share of the window's labels
+        are at least `least`, and more of them than of other labels that are not 0; else 0.
         """
         self._columns.fill(0)
         self._blocks.fill(0)
@@ -79,9 +82,11 @@ class Window:
             share,
             least,
             shade,
+            weak_share,
             self._columns,
             self._blocks,
             self.found.reshape(-1),
+            self.weak.reshape(-1),
         )
 
 
@@ -118,16 +123,24 @@ def add_up(columns, side, first, last, one, other):
 
 
 @njit(**STEP)
-def holds(labels, first, last, label):
-    """Whether `label` is among labels[first:last]."""
-    found = load(labels, first) == label
+def differ(one, two, first, last):
+    """Whether one[first:last] is not two[first:last]."""
+    found = load(one, first) != load(two, first)
     for x in range(first + LANES, last, LANES):
-        found = found | (load(labels, x) == label)
+        found = found | (load(one, x) != load(two, x))
     return anywhere(found)
 
 
+@njit(**STEP)
+def clear(plane, first, last):
+    """Fill plane[first:last] with 0."""
+    nothing = filled(0, load(plane, 0))
+    for x in range(first, last, LANES):
+        store(plane, x, nothing)
+
+
 @njit(**OPTIONS)
-def look(labels, words, width, side, share, least, shade, columns, blocks, out):
+def look(labels, words, width, side, share, least, shade, weak_share, columns, blocks, out, weak):
     """See Window.look. Planes are flat, `words` the same labels, eight a number.
 
     `columns` and `blocks` are 0.
@@ -135,6 +148,7 @@ def look(labels, words, width, side, share, least, shade, columns, blocks, out):
     height, row = words.shape[0], words.shape[1] * 8
     half = side // 2
     own, either, need, one, two = columns[0], columns[1], columns[2], columns[3], columns[4]
+    need_weak, clear_sums, weakly = columns[5], columns[6], weak_share < 1
     near, n_blocks = blocks[height], blocks.shape[1]
     nothing = filled(0, load(labels, 0))
     least, any_label = np.uint8(least), np.uint8(1)
@@ -154,7 +168,7 @@ def look(labels, words, width, side, share, least, shade, columns, blocks, out):
                         near[block] += step
                         at, first = half + block * BLOCK, line * row + block * BLOCK
                         count(own, at, labels, first, least, step)
-                        if shade:
+                        if shade or weakly:
                             count(either, at, labels, first, any_label, step)
         if y < half:
             continue
@@ -165,13 +179,15 @@ def look(labels, words, width, side, share, least, shade, columns, blocks, out):
             for x in range(row):
                 inside = min(x + half, width - 1) - max(x - half, 0) + 1
                 need[x] = np.int64(rows * inside * share) if x < width else side * side
+                need_weak[x] = np.int64(rows * inside * weak_share) if x < width else side * side
         block = done = 0
         while done < row:
             while block < n_blocks and not near[block]:
                 block += 1
             first = max((block * BLOCK - half) // LANES * LANES, done) if block < n_blocks else row
-            for x in range(done, first, LANES):
-                store(out, start + x, nothing)
+            clear(out, start + done, start + first)
+            if weakly:
+                clear(weak, start + done, start + first)
             if first == row:
                 break
             while block < n_blocks and near[block]:
@@ -179,11 +195,23 @@ def look(labels, words, width, side, share, least, shade, columns, blocks, out):
             done = min((block * BLOCK + half + LANES - 1) // LANES * LANES, row)
             sums = add_up(own, side, first, done, one, two)
             for x in range(first, done, LANES):
-                more = load(sums, x) > load(need, x)
+                mine = load(sums, x)
+                more = mine > load(need, x)
                 store(out, start + x, select(more, filled(255, nothing), nothing))
-            if shade and holds(labels, start + first, start + done, shade):
+                if weakly:
+                    more = mine > load(need_weak, x)
+                    store(weak, start + x, select(more, filled(255, nothing), nothing))
+                    store(clear_sums, x, mine)
+            if (shade or weakly) and differ(own, either, first, done + side):
                 sums = add_up(either, side, first, done, one, two)
                 for x in range(first, done, LANES):
-                    mine, now = load(labels, start + x), load(out, start + x)
-                    here = (mine == shade) & (load(sums, x) > load(need, x)) & (now == 0)
-                    store(out, start + x, select(here, mine, now))
+                    total, now = load(sums, x), load(out, start + x)
+                    if shade:
+                        mine = load(labels, start + x)
+                        here = (mine == shade) & (total > load(need, x)) & (now == 0)
+                        store(out, start + x, select(here, mine, now))
+                    if weakly:
+                        mine = load(clear_sums, x)
+                        here = total - mine < mine
+                        now = load(weak, start + x)
+                        store(weak, start + x, select(here, now, nothing))

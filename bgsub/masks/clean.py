@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -32,6 +33,9 @@ class MaskParams:
     majority: int = 0
     """Side of the majority filter's square window in pixels, odd; 1 is off, 0 fits the window to
     the picture: 9 at 320x240, 13 from 720x480 on."""
+    weak_share: float = 0.25
+    """Share of the window's pixels from which a pixel belongs to a foreground that it is connected
+    to; 0.5 is off."""
     min_blob: float = 0.0004
     """Foreground smaller than this share of the picture is dropped."""
     max_hole: float = 0.01
@@ -44,6 +48,10 @@ class MaskParams:
         require(
             self.majority == 0 or (self.majority > 0 and self.majority % 2 == 1),
             f"majority must be 0 or an odd number of pixels, got {self.majority}",
+        )
+        require(
+            0 < self.weak_share <= 0.5,
+            f"weak_share must be above 0 and at most 0.5, got {self.weak_share}",
         )
         for name in ("min_blob", "max_hole"):
             value = getattr(self, name)
@@ -58,9 +66,12 @@ class Cleaner:
     """Cleans the labels of one video, frame by frame.
 
     A pixel is foreground where more than half of the raw labels in its window are; at the border
-    the window is what lies inside the picture. Then blobs and holes that are too small go: blobs
-    join over corners, holes do not, and what touches the border is no hole. A shadow label stays
-    where it is not foreground now and more than half of its window is not background.
+    the window is what lies inside the picture. What is connected to such pixels and holds a smaller
+    share joins them (hysteresis: Canny, PAMI 8, 1986), if its window does not hold more shadow than
+    foreground; what that would add along a straight outline is not taken, and no blob grows to more
+    than twice its size. Then blobs and holes that are too small go: blobs join over corners, holes
+    do not, and what touches the border is no hole. A shadow label stays where it is not foreground
+    now and more than half of its window is not background.
 
     Parameters
     ----------
@@ -100,17 +111,17 @@ class Cleaner:
         view.labels[:, :width] = mask
         least = SHADOW if self.params.shadows == "keep" else FOREGROUND
         shade = SHADOW if self.params.shadows == "mark" else BACKGROUND
-        view.look(0.5, least, shade)
-        regions.tidy(
-            view.found,
-            view.found.view(np.uint64),
-            view.labels,
-            width,
-            shade,
-            self.params.min_blob * mask.size,
-            self.params.max_hole * mask.size,
-            *self._room,
-        )
+        p, words = self.params, view.found.view(np.uint64)
+        smallest, largest = p.min_blob * mask.size, p.max_hole * mask.size
+        # As far as a straight outline moves out when the smaller share is enough.
+        reach = math.ceil(view.side // 2 + 1 - p.weak_share * view.side) - 1
+        view.look(0.5, least, shade, p.weak_share if reach else 1.0)
+        if reach:
+            wide = self._wide
+            weak, kept = view.weak.view(np.uint64), words.reshape(-1)
+            regions.shrink(weak, width, reach, kept, wide.reshape(-1))
+            regions.grow(view.found, wide, wide.view(np.uint64), width, smallest, *self._room)
+        regions.tidy(view.found, words, view.labels, width, shade, smallest, largest, *self._room)
         return view.found[:, :width].copy()
 
     def _fit(self, size: tuple[int, ...]) -> None:
@@ -118,6 +129,7 @@ class Cleaner:
         self._size = size
         self._window = Window(size, self.params.majority or side_for(size[0] * size[1]))
         self._room = regions.room(*size)
+        self._wide = np.empty_like(self._window.found)
 
 
 def side_for(n_pixels: int) -> int:
