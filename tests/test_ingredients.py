@@ -274,6 +274,98 @@ def test_what_a_thing_uncovers_is_background_within_three_seconds(on, off):
     assert left[1] > 0.8
 
 
+def standing(x, n, place):
+    """A red thing 24 pixels wide, from column x on, that is never quite still."""
+    image = place.copy()
+    spots = np.random.default_rng((4, n)).integers(0, 90, (40, 24, 1))
+    image[12:52, x : x + 24] = np.array([20, 30, 160]) + spots * np.array([0.2, 0.2, 1.0])
+    return noisy(image, n)
+
+
+@promise("ghosts", stabilise=False)
+def test_a_ghost_that_hangs_together_with_its_thing_is_told_from_it(on, off):
+    """It stood there from the first frame, and made a step that is shorter than it is wide."""
+    place, left = textured(size=(64, 110)) // 4 + 90, []
+    step, thing = (slice(16, 48), slice(33, 44)), (slice(16, 48), slice(58, 68))
+    for params in (on, off):
+        model, clean = AdaptiveMixture(params, threads=1), Cleaner()
+        for n in range(100):
+            mask = clean(model.apply(standing(30 if n < 50 else 48, n, place), n / 25))
+            model.feedback(mask)
+            if n == 52:
+                assert share(mask, step) > 0.8
+        assert share(mask, thing) == 1
+        left.append(share(mask, step))
+    assert left[0] == 0
+    assert left[1] > 0.8
+
+
+@promise("ghosts", stabilise=False)
+def test_what_left_a_ghost_is_foreground_when_it_comes_back(on, off):
+    """Its colours were the background; now the place is."""
+    found = []
+    for params in (on, off):
+        model, clean, place = AdaptiveMixture(params, threads=1), Cleaner(), flat()
+        thing = patched((20, 30, 200), place)
+        for n in range(150):
+            image = place if 50 <= n < 125 else thing
+            mask = clean(model.apply(noisy(image, n), n / 25))
+            model.feedback(mask)
+        found.append(share(mask))
+    assert found[0] > 0.8
+    assert found[1] == 0
+
+
+@promise("ghosts", stabilise=False)
+def test_known_foreground_is_no_ghost(on, off):
+    """Where something is known to hide the background, nothing is learnt, and nothing forgotten."""
+    for params in (on, off):
+        model, clean, place = AdaptiveMixture(params, threads=1), Cleaner(), flat()
+        learnt = patched((20, 30, 200), place)
+        for n in range(50):
+            model.feedback(clean(model.apply(noisy(learnt, n), n / 25)))
+        for n in range(50, 125):
+            hidden = np.any(patched((1, 1, 1), np.zeros_like(place)), axis=2)
+            raw = model.apply(noisy(place, n), n / 25, known_foreground=hidden)
+            model.feedback(clean(raw))
+        assert share(model.apply(noisy(learnt, 125), 5.0)) == 0
+
+
+def test_forgotten_pixels_begin_anew_and_their_neighbours_go_on():
+    rng = np.random.default_rng(1)
+    forgotten = rng.random(SIZE) < 0.2
+    one = learnt(MixtureParams(stabilise=False, follow_light=False), textured(), seconds=2.0)
+    other = one.copy()
+    variant = other.params.variant(3)
+    online.forget(variant, other._state, forgotten.reshape(-1))
+    weights = other.mixtures().weights
+    assert not weights[forgotten].any()
+    np.testing.assert_array_equal(weights[~forgotten], one.mixtures().weights[~forgotten])
+    changed = noisy(patched((20, 30, 200), textured()), 7)
+    mask, whole = other.apply(changed, 2.0), one.apply(changed, 2.0)
+    assert not mask[forgotten].any()
+    np.testing.assert_array_equal(mask[~forgotten], whole[~forgotten])
+    np.testing.assert_allclose(other.mixtures().weights[forgotten][:, 0], 1, atol=1e-4)
+
+
+@promise("ghosts", stabilise=False)
+def test_a_model_that_is_saved_between_two_looks_tells_the_same_ghosts(on, off, tmp_path):
+    clean, place = Cleaner(), flat()
+    for params in (on, off):
+        model = AdaptiveMixture(params, threads=1)
+        for n in range(140):
+            if n == 58:
+                model.save(tmp_path / "model")
+                other = load(tmp_path / "model")
+            image = noisy(patched((20, 30, 200), place) if n < 50 else place, n)
+            mask = clean(model.apply(image, n / 25))
+            model.feedback(mask)
+            if n >= 58:
+                np.testing.assert_array_equal(clean(other.apply(image, n / 25)), mask)
+                other.feedback(mask)
+        np.testing.assert_array_equal(model._state, other._state)
+
+
 @promise("ghosts", stabilise=False)
 def test_a_thing_that_stops_is_no_ghost(on, off):
     for params in (on, off):

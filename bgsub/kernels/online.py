@@ -1226,7 +1226,8 @@ def modes(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.fl
     _, lost, _, missed = heads.T[..., None]
     scales[0, 1:] *= 1 - lost / full
     scales[0, 1:] = np.rint(scales[0, 1:]) if variant.compact else scales[0, 1:]
-    scales[0, 0] = np.where(lost > 0, full - scales[0, 1:].sum(0), scales[0, 0])
+    first = full - scales[0, 1:].sum(0)
+    scales[0, 0] = np.where((lost > 0) & (scales[0, 0] > 0), first, scales[0, 0])
     scales[1:, 0] += missed
     fields = [scales[0][:, None], blocks, *scales[1:, :, None]]
     return np.concatenate(fields, 1).reshape(variant.modes, -1, count * LANES)[..., :n_pixels]
@@ -1273,6 +1274,27 @@ def shifted(
         shown[:, rows, columns] = old[:, rows_before, columns_before]
         after[:] = new.reshape(after.shape)
     return moved
+
+
+def forget(variant: Variant, state: NDArray[Any], where: NDArray[np.bool_]) -> None:
+    """Make pixels blank: what they show next is their background.
+
+    Parameters
+    ----------
+    variant
+        What kernel.
+    state
+        All modes. Changed in place.
+    where
+        (n_pixels,) True for each pixel to forget.
+    """
+    pixels = np.flatnonzero(where)
+    held, lanes_held = pixels // LANES, pixels % LANES
+    *_, weights, hits, planes = _fields(variant, state, where.size)
+    for field in (weights, hits, planes):
+        field[:, held, lanes_held] = 0
+    heads = state[-tiles(where.size) * HEAD :].reshape(-1, HEAD)
+    heads[held, 0] = 0  # such a tile is not settled
 
 
 def _fields(variant: Variant, state: NDArray[Any], n_pixels: int) -> list[NDArray[Any]]:

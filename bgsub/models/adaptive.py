@@ -18,7 +18,7 @@ from bgsub.kernels.lanes import LANES
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.colour import has_colour
-from bgsub.models.ghosts import find_ghosts
+from bgsub.models.ghosts import find_ghosts, luma
 from bgsub.models.light import Light, Tone, block_levels, brightened
 from bgsub.models.modes import Modes, check
 from bgsub.models.params import MixtureParams
@@ -138,7 +138,6 @@ class AdaptiveMixture:
         height, width, k, channels = modes.means.shape
         shape = (height, width) if channels == 1 else (height, width, channels)
         model._begin(shape, checks.dtype(dtype))
-        model._moving = np.zeros((height, width), np.uint8)
         low, high = model.params.minimum_variance, model.params.maximum_variance
         model._state = online.pack(
             model._variant(False, True),
@@ -168,6 +167,8 @@ class AdaptiveMixture:
         self._seconds = 0.0
         self._clock: float | None = None
         self._moving = np.empty((0, 0), np.uint8)
+        self._earlier = np.empty((0, 0), np.uint8)
+        self._flagged = np.empty(0, np.uint8)
         self._vicinity: Window | None = None
         self._upheaval = Upheaval(self.params)
         self._stabiliser = Stabiliser(self.params.stabilise_rows)
@@ -220,7 +221,6 @@ class AdaptiveMixture:
         rate = self._rate(time, learning_rate)
         if self._shape is None:
             self._begin(image.shape, image.dtype)
-            self._moving = np.zeros(self._size, np.uint8)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
         coloured = has_colour(pixels.reshape(image.shape))
@@ -230,6 +230,7 @@ class AdaptiveMixture:
         tone = self._pose.tone
         mask = self._label(pixels, flags, rate, time, coloured, tone, self._shadows)
         self._image = pixels
+        self._flagged = flags
         self._fresh = rate > 0
         if rate > 0:
             self._told = False
@@ -265,29 +266,33 @@ class AdaptiveMixture:
                 self._vicinity = Window(self._size, NEAR)
             labels, near = self._vicinity.labels, self._vicinity.found
             if self.params.ghost_edges and self._look and self._image is not None:
-                self._moving &= ~np.uint8(movers.GHOST)
-                self._moving |= self._ghosts(mask) * np.uint8(movers.GHOST)
+                self._judge_ghosts(mask)
             movers.remember(np.ascontiguousarray(mask), self._moving, labels)
             self._vicinity.look(0.0, 255)
             movers.add(near, self._moving)
 
-    def _ghosts(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """1 where there is a ghost, else 0."""
+    def _judge_ghosts(self, mask: NDArray[np.uint8]) -> None:
+        """Note where there is a ghost, and forget the background of what was one twice in a row."""
+        if self._flagged.size:
+            mask = np.where(self._flagged.reshape(self._size), np.uint8(0), mask)
         shown, learnt = self.view(), self.background()
 
-        def lumas(rows: slice, columns: slice) -> tuple[NDArray[Any], NDArray[Any]]:
-            return self._luma(shown[rows, columns]), self._luma(learnt[rows, columns])
+        def pictures(rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+            return self._eight(shown[rows]), self._eight(learnt[rows])
 
-        return find_ghosts(mask, lumas, self.params.ghost_edges)
+        ghost = np.uint8(movers.GHOST)
+        found = find_ghosts(mask, self._earlier, pictures, self.params.ghost_edges) * ghost
+        again = found & self._moving
+        self._moving &= ~ghost
+        self._moving |= found & ~again
+        if again.any():
+            online.forget(self._variant(False, True), self._state, again.reshape(-1) > 0)
 
-    def _luma(self, image: NDArray[Any]) -> NDArray[np.uint8]:
-        """(height, width) uint8 luma of an image of the model's kind."""
-        if image.dtype != np.uint8:
-            image = cv2.convertScaleAbs(image, alpha=255 / self._range)
-        if image.ndim == 3:
-            grey = image.shape[2] in (3, 4)
-            image = cv2.cvtColor(image[..., :3], cv2.COLOR_BGR2GRAY) if grey else image[..., 0]
-        return np.ascontiguousarray(image)
+    def _eight(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """An image of the model's kind as uint8."""
+        if image.dtype == np.uint8:
+            return image
+        return np.asarray(cv2.convertScaleAbs(image, alpha=255 / self._range), np.uint8)
 
     def background(self) -> NDArray[Any]:
         """The mean of each pixel's heaviest mode, shape and dtype of the frames."""
@@ -402,6 +407,7 @@ class AdaptiveMixture:
             files.Snapshot(
                 params=self.params,
                 moving=self._moving,
+                earlier=self._earlier,
                 reference=self._stabiliser.reference,
                 light=self._light.reference,
                 told=self._told,
@@ -426,6 +432,7 @@ class AdaptiveMixture:
         model._scene = snapshot.scene
         model._begin(snapshot.shape, snapshot.dtype)
         model._state, model._moving = online.aligned(snapshot.state), snapshot.moving
+        model._earlier = snapshot.earlier
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
         model._clock = snapshot.clock
@@ -524,6 +531,7 @@ class AdaptiveMixture:
         scale = 255 / self._range
         self._state = online.shifted(self._variant(False, True), self._state, self._size, dx, dy)
         self._moving = Pose(-dx, -dy).covered(self._moving, 0)
+        self._earlier = Pose(-dx, -dy).covered(self._earlier, 0)
         pose = pose._replace(dx=pose.dx - dx, dy=pose.dy - dy)
         still = pose.still(image) if pose.moved else image
         small = shrink(image, self.params.stabilise_rows, scale)
@@ -587,7 +595,7 @@ class AdaptiveMixture:
             seen = first, min(last + 1, n_tiles)
             learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen)
             shown = brightened(image[rows], tone, self._range)
-            return self._luma(shown), learnt.reshape(self._size)[rows]
+            return luma(self._eight(shown)), learnt.reshape(self._size)[rows]
 
         label = 127 if self.params.shadows else 0
         forgive(mask, shadows.kept, lumas, self.params.texture_correlation, label)
@@ -620,6 +628,8 @@ class AdaptiveMixture:
         """Settle what depends on the frames' shape and type; apply() is called often."""
         p = self.params
         self._shape, self._dtype = shape, dtype
+        self._moving = np.zeros(self._size, np.uint8)
+        self._earlier = np.zeros(self._size, np.uint8)
         self._range = p.value_range or RANGES[dtype.name]
         self._byte = dtype == np.uint8 and self._range == 255
         self._lines = online.AS_IT_IS * np.float32(255 / self._range)

@@ -22,7 +22,7 @@ from bgsub.models.params import MixtureParams
 from bgsub.models.scene import Scene
 
 FORMAT, VERSION = "bgsub-model", 4
-CONTENT = ["about.json", "light.npy", "moving.npy", "reference.npy", "state.npy"]
+CONTENT = ["about.json", "earlier.npy", "light.npy", "moving.npy", "reference.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
@@ -39,7 +39,9 @@ class Snapshot:
     """Of the frames."""
     state: NDArray[Any]
     moving: NDArray[np.uint8]
-    """(height, width) bits of the last two cleaned masks."""
+    """(height, width) bits of the last two cleaned masks, and of ghosts."""
+    earlier: NDArray[np.uint8]
+    """(height, width) luma when ghosts were last looked for."""
     reference: NDArray[np.float32]
     """The stabiliser's small picture; (0, 0) without one."""
     light: NDArray[np.float32]
@@ -83,7 +85,7 @@ def write(path: Path, snapshot: Snapshot) -> None:
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry("about.json"), json.dumps(about, indent=1))
-            for name in ("state", "moving", "reference", "light"):
+            for name in ("state", "moving", "earlier", "reference", "light"):
                 data = io.BytesIO()
                 np.lib.format.write_array(data, getattr(snapshot, name), allow_pickle=False)
                 archive.writestr(_entry(f"{name}.npy"), data.getbuffer())
@@ -152,6 +154,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
     variant = params.variant(shape[2] if len(shape) == 3 else 1)
     state = _array(archive, "state.npy", *online.layout(variant, shape[0] * shape[1]))
     moving = _array(archive, "moving.npy", shape[:2], np.dtype(np.uint8))
+    earlier = _array(archive, "earlier.npy", shape[:2], np.dtype(np.uint8))
     small = stabilise.small_size(shape, params.stabilise_rows) if params.stabilise else (0, 0)
     reference = _array(archive, "reference.npy", small, np.dtype(np.float32))
     blocks = (*light.BLOCKS[::-1], variant.channels) if params.follow_light else (0, 0, 0)
@@ -162,6 +165,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         dtype=dtype,
         state=state,
         moving=moving,
+        earlier=earlier,
         reference=reference,
         light=bright,
         told=told,
