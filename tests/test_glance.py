@@ -56,16 +56,16 @@ def test_median_quotients_are_those_of_each_channel_and_count_who_is_near():
     assert share == 27 / 45
 
 
-def test_lines_are_those_of_most_blocks():
-    """Two fifths of the blocks lie elsewhere; the others have noise of a grey level."""
+def test_lines_are_those_on_which_most_blocks_agree():
+    """Half of the blocks lie anywhere; the others have noise of a grey level."""
     rng = np.random.default_rng(6)
     seen = rng.uniform(30, 220, (48, 3)).astype(np.float32)
     gains, offsets = np.float32([0.7, 1.4, 1.0]), np.float32([30, -40, 0])
     target = seen * gains + offsets + rng.normal(0, 1, seen.shape).astype(np.float32)
-    target[rng.permutation(48)[:19]] = rng.uniform(0, 255, (19, 3))
+    target[rng.permutation(48)[:24]] = rng.uniform(150, 255, (24, 3))
     found = glance.lines(seen, target, (0.4, 2.5), np.float32(4))
     np.testing.assert_allclose(found[0], gains, atol=0.015)
-    np.testing.assert_allclose(found[1], offsets, atol=2.0)
+    np.testing.assert_allclose(found[1], offsets, atol=1.5)
 
 
 def test_of_blocks_all_alike_no_line_is_told():
