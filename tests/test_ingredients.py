@@ -540,7 +540,7 @@ def test_a_camera_that_balances_its_white_is_followed(on, off):
     assert without.fpr > 0.1
 
 
-@promise("contrast", relearn_share=1.0, texture_correlation=1.0)
+@promise("contrast", relearn_share=1.0, texture_correlation=1.0, shadow_veil=255.0)
 @pytest.mark.parametrize("coloured", [False, True])
 def test_a_contrast_that_changes_everywhere_is_followed(on, off, coloured):
     """A third less of it, and 50 grey levels more everywhere, from one frame to the next."""
