@@ -139,3 +139,52 @@ def test_conversions_and_steps():
     planes, out = results[1]
     np.testing.assert_array_equal(planes[LANES : 2 * LANES], image[::3] * np.uint16(128))
     np.testing.assert_array_equal(out.reshape(-1, 3).T, [image[::3] * 0, image[2::3], image[::3]])
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(np.float64, 8), (np.float32, 16), (np.float64, 4)])
+def test_vectors_of_another_length(dtype, count):
+    def body(a, out, sums):
+        x = lanes.load_some(a, 0, count)
+        y = lanes.load_some(a, count, count)
+        store(out, 0, lanes.select(x > y, x / y, lanes.filled(3, x)) - y * x + 1)
+        for n in range(0, 3 * count, count):
+            z = lanes.load_some(a, n, count)
+            lanes.add_totals(sums, n, (x, z, z * z))
+
+    rng = np.random.default_rng(7)
+    a = rng.uniform(1, 2, 3 * count).astype(dtype)
+    sums = rng.normal(size=4 * count)
+    out, expected_out, expected = np.zeros(count, dtype), np.zeros(count, dtype), sums.copy()
+    njit(body)(a, out, sums)
+    body(a, expected_out, expected)
+    np.testing.assert_allclose(out, expected_out, rtol=0, atol=16 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(sums, expected, rtol=4 * count * np.finfo(dtype).eps)
+    assert (sums[3:count] == expected[3:count]).all()  # those without a vector stay
+
+
+def test_more_totals_than_a_vector_has_lanes():
+    def body(a, sums):
+        x, y = lanes.load_some(a, 0, 8), lanes.load_some(a, 8, 8)
+        lanes.add_totals(sums, 0, (x, y, x, x, y, y, x, y, x + y))
+
+    a = np.random.default_rng(8).normal(size=16)
+    sums, expected = np.ones((2, 16))
+    njit(body)(a, sums)
+    body(a, expected)
+    np.testing.assert_allclose(sums, expected, rtol=1e-14)
+    assert len(set(sums.tolist())) > 2
+
+
+@pytest.mark.parametrize(
+    ("dtype", "magic"), [(np.float64, 1.5 * 2.0**52 + 1023), (np.float32, 1.5 * 2.0**23 + 127)]
+)
+def test_power_is_that_of_two(dtype, magic):
+    def body(a, out):
+        store(out, 0, lanes.power(lanes.load_some(a, 0, 8) + dtype(magic)))
+
+    exponents = np.array([0, -1, 1, 5, -20, -100, 100, -126])
+    out, expected = np.zeros((2, 8), dtype)
+    njit(body)(exponents.astype(dtype), out)
+    body(exponents.astype(dtype), expected)
+    np.testing.assert_array_equal(out, 2.0**exponents)
+    np.testing.assert_array_equal(expected, 2.0**exponents)

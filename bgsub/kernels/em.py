@@ -10,9 +10,11 @@ lose. Sums of a block are of the data's type, sums over blocks float64.
 Work is cut into chunks by the size of the data alone, each with sums of its own, so the result has
 the same bits for any number of threads.
 
-Up to NARROW features the loops over features are written out, so that the compiler puts
-neighbouring points into one vector and keeps all sums of a component in registers. Beyond, sums are
-made in tiles of four by two, as matrix products are.
+Logarithms are in octaves, to the base 2, which spares the exponential a multiplication.
+
+Up to NARROW features the loops over features are written out, over vectors of neighbouring points,
+and all sums of a component stay in registers. Beyond, sums are made in tiles of four by two, as
+matrix products are.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import hints, source, threads
+from bgsub.kernels import hints, lanes, source, threads
 from bgsub.kernels.template import expand
 
 NARROW_FULL, NARROW_DIAGONAL = 4, 8
@@ -35,14 +37,17 @@ NARROW_FULL, NARROW_DIAGONAL = 4, 8
 TILE = 4
 """Beyond that, rows of a block are padded to a multiple of it."""
 
-LANES_NARROW, LANES_TILED = 128, 64
-"""Points in a block."""
+BYTES_NARROW, LANES_TILED = 1024, 64
+"""Bytes that a feature takes in a block; beyond NARROW features, points in a block."""
 
 CHUNK, MOST_CHUNKS, SUMS_BYTES = 4096, 32, 6 << 20
 """Samples in the least chunk, chunks at most, and bytes that their sums may take."""
 
 CACHE_LINE = 8
 """Sums in a cache line."""
+
+OCTAVES = 1 / math.log(2)
+"""In a nat."""
 
 WORK_PER_THREAD = 1 << 17
 """Numbers times components below which waking a thread costs more than it saves."""
@@ -62,24 +67,27 @@ class Variant(NamedTuple):
 
 
 HEADER = '''
-"""Written by bgsub.kernels.em for {variant}, hints {hints}."""
+"""Written by bgsub.kernels.em for {variant}, hints {hints}, lanes {lanes_version}."""
 import math
 import numpy as np
 from numba import njit, types
 
 from bgsub.kernels.hints import prefetch, wide_vectors
+from bgsub.kernels.lanes import add_totals, filled, load_some, power, select, store
 
-REAL, BITS = np.{real}, np.{bits}
+REAL = np.{real}
 ZERO, ONE, LOWEST = REAL(0), REAL(1), REAL(np.finfo(REAL).min)
 # Stands for a sum of densities that are all too small for the type.
 NOTHING = REAL(np.finfo(REAL).tiny)
-LANES, PRODUCT = {lanes}, 64
+LANES = {lanes}
+# Numbers in a register; in four, so that one of four chains of an exponential goes on while the
+# others wait; and for the sums of a component.
+WIDTH, FOUR, SUMS = {width}, 4 * {width}, {sums}
 LINE = {line}  # numbers in a cache line
 D = {features}
 MISSING, TILED = {missing}, {tiled}
-MAGIC, MANTISSA = REAL({magic}), BITS({mantissa})
-PER_OCTAVE = REAL(1.44269504088896340736)
-OCTAVE_HIGH, OCTAVE_LOW, LEAST = REAL({high}), REAL({low}), REAL({least})
+MAGIC, LEAST = REAL({magic}), REAL({least})
+OCTAVE = math.log(2)
 COMMON = dict(nogil=True, error_model="numpy")
 OPTIONS = dict(**COMMON, fastmath={{"contract", "nsz", "arcp"}})
 # "reassoc" lets a sum use all lanes of a vector. It would also fold the rounding trick of the
@@ -88,60 +96,42 @@ STEP = dict(**COMMON, forceinline=True, fastmath={{"contract", "nsz", "arcp", "r
 EXACT = dict(**COMMON, forceinline=True, fastmath={{"contract"}})
 '''
 
-DOUBLE: dict[str, Any] = {
-    "real": "float64",
-    "bits": "int64",
-    "magic": 1.5 * 2**52 + 1023,
-    "mantissa": 52,
-    "high": "6.93147180369123816490e-01",
-    "low": "1.90821492927058770002e-10",
-    "least": -708,
-}
-SINGLE: dict[str, Any] = {
-    "real": "float32",
-    "bits": "int32",
-    "magic": 1.5 * 2**23 + 127,
-    "mantissa": 23,
-    "high": "0.693145751953125",
-    "low": "1.42860682030941723212e-6",
-    "least": -80,
-}
+DOUBLE: dict[str, Any] = {"real": "float64", "magic": 1.5 * 2**52 + 1023, "least": -1020}
+SINGLE: dict[str, Any] = {"real": "float32", "magic": 1.5 * 2**23 + 127, "least": -115}
 
-# exp(x) for x <= 0: x = n log 2 + r, a Chebyshev interpolant of (exp(r) - 1) / r over
-# |r| <= log(2) / 2, and n added into the exponent's bits. It is 1 exactly at 0, elsewhere right to
-# 4e-14 (float32: 1e-7), which two more terms would make one unit in the last place. Below LEAST it
-# is zero: what float32 has beyond -80 gives denormal products, a hundred times as slow.
+# 2 ** x for x <= 0: x = n + r, a Chebyshev interpolant of (2 ** r - 1) / r over |r| <= 1 / 2, and
+# n added into the exponent's bits. It is 1 exactly at 0, elsewhere right to 4e-14 (float32: 1e-7),
+# which two more terms would make one unit in the last place. Below LEAST it is zero: what float32
+# has beyond gives denormal products, a hundred times as slow.
 EXPONENTIAL = """
 @njit(**EXACT)
 def exponential(x):
-    shifted = REAL(x * PER_OCTAVE + MAGIC)
-    n = shifted - MAGIC
-    r = (x - n * OCTAVE_HIGH) - n * OCTAVE_LOW
-    power = BITS(shifted.view(BITS) << MANTISSA).view(REAL)
+    shifted = x + MAGIC
+    r = x - (shifted - MAGIC)
     y = {polynomial}
-    return y * power if x > LEAST else ZERO
+    return select(x > LEAST, y * power(shifted), ZERO)
 """
 
 POLYNOMIALS = {
     False: (
-        2.7625102005388108e-06,
-        2.4876164022625967e-05,
-        1.984120875699232e-04,
-        1.3888821677630362e-03,
-        8.333333353717156e-03,
-        4.1666666890957e-02,
-        1.6666666666648303e-01,
-        4.9999999999797934e-01,
-        1.0,
+        1.0203121063391726e-07,
+        1.3255224878668813e-06,
+        1.5252686846267716e-05,
+        1.5403455852453836e-04,
+        1.3333558179043107e-03,
+        9.618129159402558e-03,
+        5.550410866476042e-02,
+        2.4022650695812986e-01,
+        6.931471805599453e-01,
         1.0,
     ),
     True: (
-        1.3941116406064283e-03,
-        8.375132781144008e-03,
-        4.166635280102045e-02,
-        1.6666415437987242e-01,
-        5.000000047139321e-01,
-        1.0000000377334783,
+        1.5461453540050715e-04,
+        1.3400438390573108e-03,
+        9.61805665641109e-03,
+        5.5503272011386225e-02,
+        2.402265092239236e-01,
+        6.931472067147995e-01,
         1.0,
     ),
 }
@@ -193,21 +183,23 @@ def turn(flat, size, features, center, x, seen):
 %end
 """
 
-# Log density of each point under component k, into q[k]; the largest so far, into top. Precision
-# factors are divided by the root of two beforehand: log density = const - |factor (x - mean)|^2.
+# Log density of each point under component k, into q[k]; the largest of all, into top. Precision
+# factors are scaled beforehand: log density = const - |factor (x - mean)|^2.
 NARROW_DENSITY = """
 @njit(**STEP)
-def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
+def densities(x, const, mean, factor, q, top):
     wide_vectors()
-    c = const[k]
-    %c m#c = mean[k, #c]
-    {factors}
-    for n in range(LANES):
-        %c d#c = x[#c, n] - m#c
-        {whitened}
-        t = c - sum{c: y#c * y#c}
-        q[k, n] = t
-        top[n] = max(top[n], t)
+    for n in range(0, LANES, FOUR):
+        %c x#c = load_some(x, #c * LANES + n, FOUR)
+        high = filled(LOWEST, x0)
+        for k in range(const.size):
+            %c d#c = x#c - mean[k, #c]
+            {whitened}
+            t = const[k] - y0 * y0
+            {squares}
+            store(q, k * LANES + n, t)
+            high = select(t > high, t, high)
+        store(top, n, high)
 """
 
 DIAGONAL_DENSITY = """
@@ -261,13 +253,38 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
         top[n] = max(top[n], q[k, n])
 """
 
+DENSITIES = """
+@njit(**STEP)
+def densities(x, seen, const, mean, factor, offset, away, y, q, top):
+    wide_vectors()
+    for n in range(LANES):
+        top[n] = LOWEST
+    for k in range(const.size):
+        density(k, x, seen, const, mean, factor, offset, away, y, q, top)
+"""
+
 # Responsibilities are q[k] * share: normalised, times the sample's weight, nothing past the end.
 POSTERIOR = """
 @njit(**STEP)
-def fill(size, weights, share, scale):
+def posterior(q, top, norm, share, flat, soon, features):
     wide_vectors()
-    for n in range(LANES):
-        share[n] = ONE / scale[n]
+    for n in range(0, LANES, FOUR):
+        for at in range(soon + n * features, min(soon + (n + FOUR) * features, flat.size), LINE):
+            prefetch(flat, at)
+        high = load_some(top, n, FOUR)
+        norms = filled(ZERO, high)
+        for k in range(q.shape[0]):
+            e = exponential(load_some(q, k * LANES + n, FOUR) - high)
+            store(q, k * LANES + n, e)
+            norms = norms + e
+        norms = select(norms == ZERO, NOTHING, norms)
+        store(norm, n, norms)
+        store(share, n, ONE / norms)
+
+
+@njit(**STEP)
+def weigh(size, weights, share):
+    wide_vectors()
     for n in range(weights.size):
         share[n] *= weights[n]
     if size < LANES:
@@ -275,48 +292,50 @@ def fill(size, weights, share, scale):
             share[n] = ZERO
 
 
+# The logarithm of a product: one logarithm for many points. norm is 1 to the number of components,
+# so the product of as many as multiply() is called for stays finite.
 @njit(**STEP)
-def posterior(q, top, norm):
+def multiply(size, top, norm, tops, products):
     wide_vectors()
-    for n in range(LANES):
-        norm[n] = ZERO
-    for k in range(q.shape[0]):
-        for n in range(LANES):
-            e = exponential(q[k, n] - top[n])
-            q[k, n] = e
-            norm[n] += e
-    for n in range(LANES):
-        norm[n] = NOTHING if norm[n] == ZERO else norm[n]
-
-
-@njit(**STEP)
-def evidence(size, weights, top, norm):
-    wide_vectors()
-    total = 0.0
-    if weights.size:
-        for n in range(size):
-            total += weights[n] * (top[n] + math.log(norm[n]))
-        return total
-    # The logarithm of a product: one logarithm for many points. norm is 1 to the number of
-    # components, so the product of PRODUCT of them stays finite.
     if size < LANES:
         for n in range(size, LANES):
             top[n] = ZERO
             norm[n] = ONE
-    for first in range(0, LANES, PRODUCT):
-        product = 1.0
-        for n in range(first, first + PRODUCT):
-            product *= np.float64(norm[n])
-        total += math.log(product)
     for n in range(LANES):
-        total += np.float64(top[n])
+        tops[n] += np.float64(top[n])
+        products[n] *= np.float64(norm[n])
+
+
+@njit(**STEP)
+def evidence(tops, products):
+    wide_vectors()
+    total = 0.0
+    for n in range(LANES // 4):
+        total += math.log(
+            products[n] * products[n + LANES // 4]
+            * products[n + LANES // 2] * products[n + 3 * LANES // 4]
+        )
+    octaves = 0.0
+    for n in range(LANES):
+        octaves += tops[n]
+        tops[n] = 0.0
+        products[n] = 1.0
+    return total + octaves * OCTAVE
+
+
+@njit(**STEP)
+def weighted_evidence(weights, top, norm):
+    total = 0.0
+    for n in range(weights.size):
+        total += weights[n] * (top[n] * OCTAVE + math.log(norm[n]))
     return total
 
 
 @njit(**STEP)
 def report(size, q, top, norm, share, logs, shares, labels):
     for n in range(logs.size):
-        logs[n] = REAL(-np.inf) if norm[n] == NOTHING else top[n] + REAL(math.log(norm[n]))
+        known = REAL(top[n] * OCTAVE + math.log(norm[n]))
+        logs[n] = REAL(-np.inf) if norm[n] == NOTHING else known
     if shares.size:
         for n in range(size):
             for k in range(q.shape[0]):
@@ -329,23 +348,31 @@ def report(size, q, top, norm, share, logs, shares, labels):
         labels[n] = best
 """
 
+# The sums of component k begin at sums[k * SUMS]: mass, first and second moments.
 NARROW_SUMS = """
 @njit(**STEP)
-def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
+def gather(k, x, about, q, share, sums):
     wide_vectors()
     %c m#c = about[k, #c]
-    a = ZERO
-    %c s#c = ZERO
+    nothing = filled(ZERO, load_some(share, 0, WIDTH))
+    a = nothing
+    %c s#c = nothing
     {starts}
-    for n in range(LANES):
-        r = q[k, n] * share[n]
-        a += r
-        %c d#c = x[#c, n] - m#c
+    for n in range(0, LANES, WIDTH):
+        r = load_some(q, k * LANES + n, WIDTH) * load_some(share, n, WIDTH)
+        a = a + r
+        %c d#c = load_some(x, #c * LANES + n, WIDTH) - m#c
         %c e#c = r * d#c
-        %c s#c += e#c
+        %c s#c = s#c + e#c
         {products}
-    mass[k, 0] += a
-    %c first[k, #c] += s#c
+    add_totals(sums, k * SUMS, (a, {all}))
+
+
+@njit(**STEP)
+def settle(k, sums, mass, first, second):
+    at = k * SUMS
+    mass[k, 0] = sums[at]
+    %c first[k, #c] = sums[at + 1 + #c]
     {stores}
 """
 
@@ -419,7 +446,7 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
 # Arrays that are empty are not read or written: weights, given, logs, shares, labels, masses.
 DRIVER = """
 VECTOR, MATRIX = types.Array({type}, 1, "C"), types.Array({type}, 2, "C")
-FACTOR, SUMS = types.Array({type}, {rank}, "C"), types.Array(types.float64, 3, "C")
+FACTOR, TOTALS = types.Array({type}, {rank}, "C"), types.Array(types.float64, 3, "C")
 
 
 @njit(
@@ -429,7 +456,8 @@ FACTOR, SUMS = types.Array({type}, {rank}, "C"), types.Array(types.float64, 3, "
         types.Array({type}, 2, "C", readonly=True),
         VECTOR, VECTOR, MATRIX, MATRIX, FACTOR, MATRIX,
         types.int64, types.int64, types.int64,
-        types.Array(types.float64, 1, "C"), SUMS, SUMS, types.Array(types.float64, {rank} + 1, "C"),
+        types.Array(types.float64, 1, "C"), TOTALS, TOTALS,
+        types.Array(types.float64, {rank} + 1, "C"),
         VECTOR, MATRIX, types.Array(types.int64, 1, "C"),
     ),
     cache=True, **OPTIONS
@@ -449,9 +477,12 @@ def run(
     q = np.zeros((components, LANES), REAL)
     top = np.zeros(LANES, REAL)
     norm = np.ones(LANES, REAL)
-    share = np.zeros(LANES, REAL)
+    share = np.ones(LANES, REAL)
+    tops, products = np.zeros(LANES), np.ones(LANES)
+    sums = np.zeros(components * SUMS)
+    most = np.int64(250 / math.log2(1.0 + components))
     for part in range(begin, end):
-        total = 0.0
+        likelihood, multiplied = 0.0, 0
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
@@ -460,32 +491,48 @@ def run(
             # would count from the end, and such loops do not become vectors.
             weight = weights[start:last]
             turn(flat[start * features : last * features], size, features, center, x, seen)
-            for at in range(last * features, min(last + LANES, rows.shape[0]) * features, LINE):
-                prefetch(flat, at)
             if given.size:
                 block = given[start:last]
                 for n in range(size):
                     for k in range(components):
                         q[k, n] = block[n, k]
+                share[:] = ONE
             else:
-                for n in range(LANES):
-                    top[n] = LOWEST
-                for k in range(components):
-                    density(k, x, seen, const, mean, factor, offset, away, y, q, top)
-                posterior(q, top, norm)
-            fill(size, weight, share, norm)
+%if features
+                densities(x, const, mean, factor, q, top)
+%else
+                densities(x, seen, const, mean, factor, offset, away, y, q, top)
+%end
+                posterior(q, top, norm, share, flat, (last + LANES) * features, features)
+            weigh(size, weight, share)
             report(
                 size, q, top, norm, share, logs[start:last], shares[start:last], labels[start:last]
             )
             if masses.size:
-                total += evidence(size, weight, top, norm)
+                if weight.size:
+                    likelihood += weighted_evidence(weight, top, norm)
+                else:
+                    multiply(size, top, norm, tops, products)
+                    multiplied += 1
+                    if multiplied == most:
+                        likelihood += evidence(tops, products)
+                        multiplied = 0
                 for k in range(components):
+%if features
+                    gather(k, x, about, q, share, sums)
+%else
                     gather(
                         k, x, seen, about, away, pulled, q, share,
                         masses[part], firsts[part], seconds[part],
                     )
+%end
         if masses.size:
-            totals[part] = total
+%if features
+            for k in range(components):
+                settle(k, sums, masses[part], firsts[part], seconds[part])
+            sums[:] = 0.0
+%end
+            totals[part] = likelihood + evidence(tops, products)
 """
 
 
@@ -504,15 +551,29 @@ def _narrow(variant: Variant) -> tuple[str, str]:
     at = (lambda i, j: f"{i}") if variant.diagonal else (lambda i, j: f"{i}, {j}")
     column = {j: [i for i, other in pairs if other == j] for j in d}
     density = NARROW_DENSITY.replace(
-        "{factors}", _lines(4, (f"p{i}_{j} = factor[k, {at(i, j)}]" for i, j in pairs))
-    ).replace(
         "{whitened}",
-        _lines(8, (f"y{j} = " + " + ".join(f"d{i} * p{i}_{j}" for i in column[j]) for j in d)),
-    )
+        _lines(
+            12,
+            (
+                f"y{j} = " + " + ".join(f"d{i} * factor[k, {at(i, j)}]" for i in column[j])
+                for j in d
+            ),
+        ),
+    ).replace("{squares}", _lines(12, (f"t = t - y{j} * y{j}" for j in d[1:])))
     sums = (
-        NARROW_SUMS.replace("{starts}", _lines(4, (f"s{i}_{j} = ZERO" for i, j in pairs)))
-        .replace("{products}", _lines(8, (f"s{i}_{j} += e{i} * d{j}" for i, j in pairs)))
-        .replace("{stores}", _lines(4, (f"second[k, {at(i, j)}] += s{i}_{j}" for i, j in pairs)))
+        NARROW_SUMS.replace("{starts}", _lines(4, (f"s{i}_{j} = nothing" for i, j in pairs)))
+        .replace("{products}", _lines(8, (f"s{i}_{j} = s{i}_{j} + e{i} * d{j}" for i, j in pairs)))
+        .replace("{all}", ", ".join([*(f"s{i}" for i in d), *(f"s{i}_{j}" for i, j in pairs)]))
+        .replace(
+            "{stores}",
+            _lines(
+                4,
+                (
+                    f"second[k, {at(i, j)}] = sums[at + {n}]"
+                    for n, (i, j) in enumerate(pairs, 1 + len(d))
+                ),
+            ),
+        )
     )
     return density, sums
 
@@ -522,19 +583,26 @@ def text(variant: Variant) -> str:
     if variant.features:
         density, sums = _narrow(variant)
     elif variant.diagonal:
-        density, sums = DIAGONAL_DENSITY, DIAGONAL_SUMS
+        density, sums = DIAGONAL_DENSITY + DENSITIES, DIAGONAL_SUMS
     else:
-        density, sums = TRIANGULAR_DENSITY, TRIANGULAR_SUMS
+        density, sums = TRIANGULAR_DENSITY + DENSITIES, TRIANGULAR_SUMS
     first, *rest = POLYNOMIALS[variant.single]
     polynomial = f"REAL({first})"
     for coefficient in rest:
         polynomial = f"({polynomial}) * r + REAL({coefficient})"
     type_, rank = SINGLE if variant.single else DOUBLE, "2" if variant.diagonal else "3"
+    d = variant.features
+    moments = d if variant.diagonal else d * (d + 1) // 2
+    size = np.dtype(type_["real"]).itemsize
+    width = lanes.register() // size
     header = HEADER.format(
         variant=variant,
         hints=hints.VERSION,
-        line=64 // np.dtype(type_["real"]).itemsize,
-        lanes=LANES_NARROW if variant.features else LANES_TILED,
+        lanes_version=source.version(lanes),
+        line=64 // size,
+        width=width,
+        sums=-(-(1 + d + moments) // width) * width,
+        lanes=BYTES_NARROW // size if variant.features else LANES_TILED,
         features=variant.features,
         missing=variant.missing,
         tiled=not variant.features and not variant.diagonal,
@@ -626,9 +694,9 @@ class _Call:
         # values they are of each feature.
         roots = gaussians.factors if diagonal else np.diagonal(gaussians.factors, axis1=1, axis2=2)
         with np.errstate(divide="ignore"):
-            offset = np.log(roots) - 0.5 * np.log(2 * np.pi)
-        const = gaussians.log_scale + (0 if rows.missing else offset.sum(1))
-        factor = gaussians.factors * np.sqrt(0.5)
+            offset = OCTAVES * (np.log(roots) - 0.5 * np.log(2 * np.pi))
+        const = OCTAVES * gaussians.log_scale + (0 if rows.missing else offset.sum(1))
+        factor = gaussians.factors * np.sqrt(0.5 * OCTAVES)
         self.center = self._padded(rows.center)
         self.const = const.astype(real)
         self.mean, self.about = self._padded(gaussians.means), self._padded(about)

@@ -4,6 +4,7 @@ Every function here exists twice. Called from Python it takes and returns numpy 
 numbers; in a compiled kernel it becomes the processor's vector instruction, or the few that it
 takes. So a kernel reads as arithmetic on numbers, can be run interpreted by a test, and owes its
 speed to no guess of the compiler. Any processor will do: LLVM splits vectors that are too wide.
+load_some() begins vectors of another length.
 
 Integers wrap around. A plain number beside a vector counts for every lane.
 """
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import config, types
+from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import lower_builtin, models, register_model, type_callable
 
@@ -32,19 +34,24 @@ _ELEMENTS = {
     "uint16": ir.IntType(16),
     "int32": _INDEX,
     "float32": ir.FloatType(),
+    "float64": ir.DoubleType(),
 }
 _FLAGS = ("nsz", "arcp", "contract")
 
 
 class Vector(types.Type):
-    """LANES numbers of one kind."""
+    """LANES or another `count` of numbers of one kind."""
 
-    def __init__(self, kind):
-        self.kind = kind
+    def __init__(self, kind, count=LANES):
+        self.kind, self.count = kind, count
         self.element = _ELEMENTS[kind]
-        self.llvm = ir.VectorType(self.element, LANES)
-        self.real = kind == "float32"
-        super().__init__(name=f"Vector({kind})")
+        self.llvm = ir.VectorType(self.element, count)
+        self.real = kind in ("float32", "float64")
+        super().__init__(name=f"Vector({kind}, {count})")
+
+    def of(self, kind):
+        """As many of another kind."""
+        return Vector(kind, self.count)
 
 
 @register_model(Vector)
@@ -53,9 +60,9 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, kind, kind.llvm)
 
 
-BOOL, UINT8, UINT16, INT32, FLOAT32 = (Vector(kind) for kind in _ELEMENTS)
+BOOL, UINT8, UINT16, INT32, FLOAT32 = map(Vector, ("bool", "uint8", "uint16", "int32", "float32"))
 _VECTOR_OF = {types.uint8: UINT8, types.uint16: UINT16, types.int32: INT32, types.float32: FLOAT32}
-_BYTES = {UINT8: 1, UINT16: 2, INT32: 4, FLOAT32: 4}
+_BYTES = {"uint8": 1, "uint16": 2, "int32": 4, "float32": 4, "float64": 8}
 
 
 def _common(*kinds):
@@ -72,7 +79,8 @@ def _as_vector(builder, vector, kind, value):
         return value
     element = vector.element
     if isinstance(kind, types.Float):
-        value = builder.fptrunc(value, element) if kind.bitwidth > 32 else value
+        cast = {True: builder.fpext, False: builder.fptrunc}[isinstance(element, ir.DoubleType)]
+        value = cast(value, element) if value.type != element else value
     elif vector.real:
         value = (builder.sitofp if kind.signed else builder.uitofp)(value, element)
     elif value.type.width > element.width:
@@ -81,7 +89,7 @@ def _as_vector(builder, vector, kind, value):
         value = builder.zext(value, element)
     nothing = ir.Constant(vector.llvm, ir.Undefined)
     first = builder.insert_element(nothing, value, ir.Constant(_INDEX, 0))
-    return builder.shuffle_vector(first, nothing, _order([0] * LANES))
+    return builder.shuffle_vector(first, nothing, _order([0] * vector.count))
 
 
 def _order(numbers):
@@ -93,7 +101,7 @@ def _lanewise(function, arity, emit, result=None):
 
     def answer(*kinds):
         vector = _common(*kinds)
-        return vector if vector is None or result is None else result
+        return vector if vector is None or result is None else vector.of(result)
 
     typers = {1: lambda a: answer(a), 2: lambda a, b: answer(a, b)}
     register: Any = type_callable(function)
@@ -168,7 +176,7 @@ for _sign, _operator in {
     "==": operator.eq,
     "!=": operator.ne,
 }.items():
-    _lanewise(_operator, 2, _comparison(_sign), BOOL)
+    _lanewise(_operator, 2, _comparison(_sign), "bool")
 
 
 def least(a, b):
@@ -232,6 +240,12 @@ def features():
     return (get_host_cpu_features() if given is None else given).split(",")
 
 
+def register():
+    """Bytes in the widest register."""
+    wide = {"+avx512f": 64, "+avx": 32}
+    return next((size for feature, size in wide.items() if feature in features()), 16)
+
+
 def _cut(builder, vector, first, width):
     nothing = ir.Constant(vector.type, ir.Undefined)
     return builder.shuffle_vector(vector, nothing, _order(range(first, first + width)))
@@ -273,7 +287,11 @@ def select(mask, a, b):
 
 @type_callable(select)
 def _type_select(context):
-    return lambda mask, a, b: _common(a, b) if mask == BOOL else None
+    def typer(mask, a, b):
+        vector = _common(a, b)
+        return vector if vector is not None and mask == vector.of("bool") else None
+
+    return typer
 
 
 @lower_builtin(select, Vector, types.Any, types.Any)
@@ -382,7 +400,7 @@ def load(array, at):
 
 def store(array, at, lanes):
     """Write `lanes` to array[at], array[at + 1], ..."""
-    array[at : at + LANES] = lanes
+    array[at : at + len(lanes)] = lanes
 
 
 def prefetch(array, at):
@@ -414,9 +432,9 @@ def store_every(array, at, stride, offset, lanes):
     array[at + offset : at + LANES * stride : stride] = lanes
 
 
-def _address(context, builder, kind, array, at, vector, count=LANES):
+def _address(context, builder, kind, array, at, vector, count=None):
     data = context.make_array(kind)(context, builder, array).data
-    wide = ir.VectorType(vector.element, count)
+    wide = ir.VectorType(vector.element, count or vector.count)
     return builder.bitcast(builder.gep(data, [at]), wide.as_pointer())
 
 
@@ -430,7 +448,102 @@ def _load(context, builder, signature, values):
     vector = signature.return_type
     array, at = values
     address = _address(context, builder, signature.args[0], array, at, vector)
-    return builder.load(address, align=_BYTES[vector])
+    return builder.load(address, align=_BYTES[vector.kind])
+
+
+def load_some(array, at, count):
+    """The numbers array[at], array[at + 1], ..., a literal `count` of them, which are reals."""
+    return array[at : at + count].copy()
+
+
+@type_callable(load_some)
+def _type_load_some(context):
+    def typer(array, at, count):
+        fits = isinstance(array, types.Array) and isinstance(array.dtype, types.Float)
+        literal = isinstance(count, types.IntegerLiteral)
+        return Vector(str(array.dtype), count.literal_value) if fits and literal else None
+
+    return typer
+
+
+@lower_builtin(load_some, types.Array, types.Integer, types.IntegerLiteral)
+def _load_some(context, builder, signature, values):
+    vector = signature.return_type
+    array, at = values[:2]
+    address = _address(context, builder, signature.args[0], array, at, vector)
+    return builder.load(address, align=_BYTES[vector.kind])
+
+
+def add_totals(array, at, vectors):
+    """Add the sum of each of a tuple of vectors to array[at], array[at + 1], ...
+
+    As many numbers are written as fill vectors; those without a sum stay as they are.
+    """
+    for n, vector in enumerate(vectors):
+        array[at + n] += vector.sum()
+
+
+@type_callable(add_totals)
+def _type_add_totals(context):
+    def typer(array, at, vectors):
+        fits = isinstance(array, types.Array) and array.dtype == types.float64
+        alike = isinstance(vectors, types.UniTuple) and isinstance(vectors.dtype, Vector)
+        return types.none if fits and alike else None
+
+    return typer
+
+
+@lower_builtin(add_totals, types.Array, types.Integer, types.UniTuple)
+def _add_totals(context, builder, signature, values):
+    array, at, packed = values
+    vectors = cgutils.unpack_tuple(builder, packed)
+    vector = signature.args[2].dtype
+    sums = Vector("float64", vector.count)
+    for first in range(0, len(vectors), vector.count):
+        part = _totals(builder, vector, vectors[first : first + vector.count])
+        part = part if vector == sums else builder.fpext(part, sums.llvm)
+        place = builder.add(at, ir.Constant(at.type, first))
+        address = _address(context, builder, signature.args[0], array, place, sums)
+        old = builder.load(address, align=8)
+        builder.store(builder.fadd(old, part), address, align=8)
+    return context.get_dummy_value()
+
+
+def _totals(builder, vector, vectors):
+    """One vector of the sums of up to as many vectors as it has lanes."""
+    parts = vectors + [ir.Constant(vector.llvm, None)] * (vector.count - len(vectors))
+    length = vector.count  # of the run of lanes that are to be summed
+    while len(parts) > 1:
+        lanes = range(2 * vector.count)
+        halves = [[n for n in lanes if 2 * (n % length) // length == half] for half in (0, 1)]
+        low, high = map(_order, halves)
+        parts = [
+            builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high))
+            for a, b in zip(parts[::2], parts[1::2], strict=True)
+        ]
+        length //= 2
+    return parts[0]
+
+
+def power(a):
+    """2 ** n of reals whose lowest bits hold n and the bias of an exponent."""
+    whole = np.int64 if a.dtype == np.float64 else np.int32
+    return (a.view(whole) << whole(np.finfo(a.dtype).nmant)).view(a.dtype)
+
+
+@type_callable(power)
+def _type_power(context):
+    return lambda a: a if isinstance(a, Vector) and a.real else None
+
+
+@lower_builtin(power, Vector)
+def _power(context, builder, signature, values):
+    vector = signature.args[0]
+    size, mantissa = {"float32": (32, 23), "float64": (64, 52)}[vector.kind]
+    whole = ir.VectorType(ir.IntType(size), vector.count)
+    places = ir.Constant(whole, [mantissa] * vector.count)
+    bits = builder.bitcast(values[0], whole)
+    return builder.bitcast(builder.shl(bits, places), vector.llvm)
 
 
 @type_callable(load_every)
@@ -450,7 +563,7 @@ def _load_every(context, builder, signature, values):
     count = LANES * stride
     array, at = values[:2]
     address = _address(context, builder, signature.args[0], array, at, vector, count)
-    every = builder.load(address, align=_BYTES[vector])
+    every = builder.load(address, align=_BYTES[vector.kind])
     nothing = ir.Constant(every.type, ir.Undefined)
     return builder.shuffle_vector(every, nothing, _order(range(offset, count, stride)))
 
@@ -492,8 +605,8 @@ def _load_upper_halves(context, builder, signature, values):
 @type_callable(store)
 def _type_store(context):
     def typer(array, at, lanes):
-        fits = isinstance(array, types.Array) and _VECTOR_OF.get(array.dtype) == lanes
-        return types.none if fits else None
+        fits = isinstance(array, types.Array) and isinstance(lanes, Vector)
+        return types.none if fits and str(array.dtype) == lanes.kind else None
 
     return typer
 
@@ -503,7 +616,7 @@ def _store(context, builder, signature, values):
     vector = signature.args[2]
     array, at, lanes = values
     address = _address(context, builder, signature.args[0], array, at, vector)
-    builder.store(lanes, address, align=_BYTES[vector])
+    builder.store(lanes, address, align=_BYTES[vector.kind])
     return context.get_dummy_value()
 
 
@@ -526,17 +639,18 @@ def _store_every(context, builder, signature, values):
     count = LANES * stride
     array, at, _, _, lanes = values
     address = _address(context, builder, signature.args[0], array, at, vector, count)
-    old = builder.load(address, align=_BYTES[vector])
+    old = builder.load(address, align=_BYTES[vector.kind])
     new = _order([*range(LANES), *[0] * (count - LANES)])
     wide = builder.shuffle_vector(lanes, ir.Constant(vector.llvm, ir.Undefined), new)
     turns = [count + n // stride if n % stride == offset else n for n in range(count)]
-    builder.store(builder.shuffle_vector(old, wide, _order(turns)), address, align=_BYTES[vector])
+    mixed = builder.shuffle_vector(old, wide, _order(turns))
+    builder.store(mixed, address, align=_BYTES[vector.kind])
     return context.get_dummy_value()
 
 
 def filled(number, like):
     """The number in every lane, of the kind of `like`."""
-    return np.full(LANES, number, like.dtype)
+    return np.full(len(like), number, like.dtype)
 
 
 @type_callable(filled)
