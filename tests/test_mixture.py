@@ -572,8 +572,31 @@ def test_a_callback_ends_the_fit_with_what_was_reached():
 def test_a_warm_start_refuses_another_shape(change, features):
     x, _, _ = blobs(300, 2, 3)
     mixture = GaussianMixture(3, warm_start=True, random_state=0).fit(x)
-    with pytest.raises(ConfigError, match="of 3 components and 2 features"):
+    with pytest.raises(ConfigError, match=r"of 3 components and 2 features with .* 'full'"):
         mixture.set_params(**change).fit(x[:, :features])
+
+
+@pytest.mark.parametrize(("before", "after"), [("diag", "tied"), ("tied", "diag")])
+def test_a_warm_start_tells_forms_apart_whose_arrays_have_one_shape(before, after):
+    """As many components as features: a matrix might as well be a variance for each of both."""
+    x, _, _ = blobs(300, 3, 3)
+    mixture = GaussianMixture(3, covariance_type=before, warm_start=True, random_state=0).fit(x)
+    known = mixture.score_samples(x)
+    mixture.set_params(covariance_type=after)
+
+    for go_on in (mixture.fit, mixture.partial_fit):
+        with pytest.raises(ConfigError, match=rf"type '{before}', but now .*type '{after}'"):
+            go_on(x)
+    assert_array_equal(mixture.score_samples(x), known)
+    assert_allclose(mixture.bic(x), clone_of(mixture, before).bic(x), rtol=1e-12)
+    mixture.set_params(warm_start=False).fit(x)
+    assert mixture.covariances_.shape == (3, 3)
+    assert not np.array_equal(mixture.score_samples(x), known)
+
+
+def clone_of(mixture, covariance_type):
+    parameters = mixture.weights_, mixture.means_, mixture.covariances_
+    return GaussianMixture.from_parameters(*parameters, covariance_type)
 
 
 def test_a_warm_start_goes_on_where_the_last_fit_stopped():

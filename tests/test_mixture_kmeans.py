@@ -182,6 +182,19 @@ def test_given_and_random_starts():
     assert_allclose(given.inertia_, drawn.inertia_, rtol=1e-3)
 
 
+def test_sparse_samples_and_centres_are_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    x = np.eye(4)
+    fitted = KMeans(2, random_state=0).fit(x)
+
+    for ask in (KMeans(2).fit, fitted.predict, fitted.transform, fitted.score):
+        for form in (sparse.csr_matrix, sparse.csc_array):
+            with pytest.raises(DataError, match=r"Sparse data was passed for X.*X\.toarray"):
+                ask(form(x))
+    with pytest.raises(DataError, match=r"Sparse data was passed for init.*init\.toarray"):
+        KMeans(2, init=sparse.csr_matrix(x[:2])).fit(x)
+
+
 def test_what_it_refuses():
     x = np.ones((4, 2))
     with pytest.raises(DataError, match="n_samples=4 should be >= n_clusters=5"):

@@ -83,12 +83,17 @@ class Mixture(Estimator, Generic[State]):
         """What was learnt, relative to `center`."""
 
     @abstractmethod
-    def _keep(self, state: State, center: Array, real: Any) -> None:
+    def _set(self, state: State, center: Array, real: Any) -> None:
         """Set the attributes."""
 
     @abstractmethod
     def _gaussians(self, center: Array) -> Gaussians:
         """The weighted densities of what was learnt, relative to `center`."""
+
+    def _keep(self, state: State, center: Array, real: Any) -> None:
+        """What was learnt becomes the mixture."""
+        self._set(state, center, real)
+        self._kept_type = self.covariance_type
 
     # Learning.
 
@@ -245,13 +250,16 @@ class Mixture(Estimator, Generic[State]):
 
     def _check_known(self, features: int) -> None:
         """Refuse to go on from a fit of another shape."""
-        known, shape = self.means_.shape, self._form.shape(self.n_components, features)
-        if known != (self.n_components, features) or self.covariances_.shape != shape:
+        known = (*self.means_.shape, self._learnt_type)
+        now = (self.n_components, features, self.covariance_type)
+        if known != now:
+            last, wanted = (
+                f"{k} components and {d} features with covariance_type {kind!r}"
+                for k, d, kind in (known, now)
+            )
             raise ConfigError(
-                f"warm_start goes on from the last fit, of {known[0]} components and {known[1]} "
-                f"features with covariances {self.covariances_.shape}, but now {self.n_components} "
-                f"components and {features} features want {shape}: set warm_start=False to start "
-                "anew"
+                f"the last fit, from which this one would go on, is of {last}, but now {wanted} "
+                "are asked for: start anew with warm_start=False and fit()"
             )
 
     def _check(self) -> None:
@@ -270,7 +278,18 @@ class Mixture(Estimator, Generic[State]):
 
     @property
     def _form(self) -> Form:
+        """Of the covariances to learn."""
         return FORMS[self.covariance_type]
+
+    @property
+    def _learnt_type(self) -> str:
+        """covariance_type of what was learnt, which may have been set to another since."""
+        return getattr(self, "_kept_type", self.covariance_type)
+
+    @property
+    def _learnt_form(self) -> Form:
+        """Of the covariances that were learnt."""
+        return FORMS[self._learnt_type]
 
     @property
     def _takes_missing(self) -> bool:
@@ -377,7 +396,7 @@ class Mixture(Estimator, Generic[State]):
         weights = np.asarray(self.weights_, float)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         shape = self.means_.shape
-        matrices = self._form.matrices(np.asarray(self.covariances_, float), *shape)
+        matrices = self._learnt_form.matrices(np.asarray(self.covariances_, float), *shape)
         parts = []
         for mean, matrix, count in zip(self.means_, matrices, counts, strict=True):
             noise = rng.standard_normal(size=(count, shape[1]))

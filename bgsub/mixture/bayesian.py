@@ -329,7 +329,7 @@ covariance_prior_
             self.weights_.astype(float) / self.weights_.sum(dtype=float),
             self.means_,
             self.covariances_,
-            self.covariance_type,
+            self._learnt_type,
             reg_covar=self.reg_covar,
             random_state=self.random_state,
             threads=self.threads,
@@ -429,7 +429,7 @@ covariance_prior_
             np.asarray(self.precisions_cholesky_, float),
         )
 
-    def _keep(self, state: Posterior, center: Array, real: Any) -> None:
+    def _set(self, state: Posterior, center: Array, real: Any) -> None:
         process = len(state.concentration) == 2
         self.weight_concentration_ = (
             tuple(state.concentration) if process else state.concentration[0]
@@ -443,4 +443,4 @@ covariance_prior_
         self.precisions_ = self._form.precisions(state.factors).astype(real)
 
     def _gaussians(self, center: Array) -> Gaussians:
-        return expected_densities(self._known(center), self._form)
+        return expected_densities(self._known(center), self._learnt_form)

@@ -230,7 +230,7 @@ class GaussianMixture(Mixture[Components]):
             np.asarray(self.precisions_cholesky_, float),
         )
 
-    def _keep(self, state: Components, center: Array, real: Any) -> None:
+    def _set(self, state: Components, center: Array, real: Any) -> None:
         self.weights_ = state.weights.astype(real)
         self.means_ = (state.means + center).astype(real)
         self.covariances_ = state.covariances.astype(real)
@@ -238,13 +238,14 @@ class GaussianMixture(Mixture[Components]):
         self.precisions_ = self._form.precisions(state.factors).astype(real)
 
     def _gaussians(self, center: Array) -> Gaussians:
-        return em.gaussians(self._known(center), self._form)
+        return em.gaussians(self._known(center), self._learnt_form)
 
     # Information criteria.
 
     def _n_parameters(self) -> int:
         components, features = len(self.means_), int(self.means_.shape[1])
-        return self._form.parameters(components, features) + components * features + components - 1
+        form = self._learnt_form
+        return form.parameters(components, features) + components * features + components - 1
 
     def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Bayesian information criterion (Schwarz 1978); the lower, the better.
@@ -316,6 +317,7 @@ class GaussianMixture(Mixture[Components]):
             return self
         self._check()
         values = self._asked(X)
+        self._check_known(values.shape[1])
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
         center = self._middle(values.dtype)
         data = Samples(lambda: [samples.rows_of(values, weights, center)], self.threads)
@@ -396,8 +398,8 @@ class GaussianMixture(Mixture[Components]):
         return self._like(
             weights / weights.sum(),
             self.means_[kept],
-            covariances if self.covariance_type == "tied" else covariances[kept],
-            self.covariance_type,
+            covariances if self._learnt_type == "tied" else covariances[kept],
+            self._learnt_type,
         )
 
     def merged(self, n_components: int) -> GaussianMixture:
@@ -421,7 +423,7 @@ class GaussianMixture(Mixture[Components]):
 
     def _matrices(self) -> tuple[Array, Array, Array]:
         means = np.asarray(self.means_, float)
-        covariances = self._form.matrices(np.asarray(self.covariances_, float), *means.shape)
+        covariances = self._learnt_form.matrices(np.asarray(self.covariances_, float), *means.shape)
         return np.asarray(self.weights_, float), means, covariances
 
     def _indices(self, features: ArrayLike, name: str) -> NDArray[np.intp]:

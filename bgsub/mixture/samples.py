@@ -42,7 +42,7 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
     if hasattr(x, "toarray") and not isinstance(x, np.ndarray):
         raise DataError(
             f"Sparse data was passed for {name}, but dense data is required: "
-            "use X.toarray() to convert to a dense numpy array."
+            f"use {name}.toarray() to convert to a dense numpy array."
         )
     try:
         array = np.asarray(x)
