@@ -589,6 +589,12 @@ def test_a_warm_start_tells_forms_apart_whose_arrays_have_one_shape(before, afte
             go_on(x)
     assert_array_equal(mixture.score_samples(x), known)
     assert_allclose(mixture.bic(x), clone_of(mixture, before).bic(x), rtol=1e-12)
+    missing = np.where(np.eye(*x.shape, dtype=bool), np.nan, x)
+    if before == "diag":
+        assert np.isfinite(mixture.score_samples(missing)).all()
+    else:
+        with pytest.raises(DataError, match="NaN"):
+            mixture.score_samples(missing)
     mixture.set_params(warm_start=False).fit(x)
     assert mixture.covariances_.shape == (3, 3)
     assert not np.array_equal(mixture.score_samples(x), known)

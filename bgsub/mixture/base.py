@@ -160,12 +160,14 @@ class Mixture(Estimator, Generic[State]):
         if head is None:
             raise DataError("blocks hold no samples at all")
         first = self._training(head, least=1)
-        center = samples.rows_of(first, np.empty(0, first.dtype), None).center
+        center = samples.center_of(first)
 
         def read() -> Iterator[Rows]:
             samples_read = 0
             for number, block in enumerate(again()):
-                values = samples.matrix(block, least=0, missing=self._takes_missing)
+                values = samples.matrix(
+                    block, least=0, missing=self._takes_missing, workers=self.threads
+                )
                 if values.shape[1] != first.shape[1]:
                     raise DataError(
                         f"block {number} has {values.shape[1]} features, those before have "
@@ -174,7 +176,8 @@ class Mixture(Estimator, Generic[State]):
                 if len(values):
                     samples_read += len(values)
                     rows = values.astype(first.dtype, copy=False)
-                    yield samples.rows_of(rows, np.empty(0, rows.dtype), center)
+                    nothing = np.empty(0, rows.dtype)
+                    yield samples.rows_of(rows, nothing, center, self._takes_missing)
             if not samples_read:
                 raise DataError(
                     "blocks were empty when they were read again: the function must give a new "
@@ -187,7 +190,7 @@ class Mixture(Estimator, Generic[State]):
     def _prepare(self, x: ArrayLike, sample_weight: ArrayLike | None) -> Samples:
         self._check()
         values = self._training(x)
-        if np.isnan(values.sum()) and np.isnan(values).all(0).any():
+        if self._takes_missing and np.isnan(values.sum()) and np.isnan(values).all(0).any():
             unseen = np.flatnonzero(np.isnan(values).all(0)).tolist()
             raise DataError(f"features {unseen} have no value at all: drop them")
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
@@ -195,7 +198,7 @@ class Mixture(Estimator, Generic[State]):
         return self._data(values, weights)
 
     def _data(self, values: NDArray[Any], weights: NDArray[Any]) -> Samples:
-        rows = samples.rows_of(values, weights, None)
+        rows = samples.rows_of(values, weights, None, self._takes_missing)
         return Samples(lambda: [rows], self.threads)
 
     def _fit(self, data: Samples, callback: Callback | None) -> None:
@@ -295,6 +298,10 @@ class Mixture(Estimator, Generic[State]):
     def _takes_missing(self) -> bool:
         return self.covariance_type in ("diag", "spherical")
 
+    @property
+    def _judges_missing(self) -> bool:
+        return self._learnt_type in ("diag", "spherical")
+
     # Asking.
 
     def _middle(self, real: Any) -> Array:
@@ -304,7 +311,8 @@ class Mixture(Estimator, Generic[State]):
     def _report(self, x: ArrayLike, **what: bool) -> passes.Reports:
         values = self._asked(x)
         center = self._middle(values.dtype)
-        rows = samples.rows_of(values, np.empty(0, values.dtype), center)
+        nothing = np.empty(0, values.dtype)
+        rows = samples.rows_of(values, nothing, center, self._judges_missing)
         return passes.report(rows, self._gaussians(center), workers=self.threads, **what)
 
     def score_samples(self, X: ArrayLike) -> NDArray[Any]:

@@ -20,6 +20,8 @@ class Estimator:
     _learnt: ClassVar[str]
     """An attribute that a fitted one has."""
 
+    threads: int | None
+
     @classmethod
     def _names(cls) -> list[str]:
         return [name for name in inspect.signature(cls).parameters if name != "self"]
@@ -59,7 +61,13 @@ class Estimator:
 
     @property
     def _takes_missing(self) -> bool:
+        """Whether samples to learn from may be NaN."""
         return False
+
+    @property
+    def _judges_missing(self) -> bool:
+        """Whether samples to judge may be."""
+        return self._takes_missing
 
     def _check_fitted(self) -> None:
         if not hasattr(self, self._learnt):
@@ -68,7 +76,7 @@ class Estimator:
     def _training(self, x: ArrayLike, least: int = 2) -> NDArray[Any]:
         """Samples to learn from; remembers their features."""
         names = _column_names(x)
-        values = samples.matrix(x, least=least, missing=self._takes_missing)
+        values = samples.matrix(x, least=least, missing=self._takes_missing, workers=self.threads)
         self.n_features_in_ = values.shape[1]
         if names is not None:
             self.feature_names_in_ = names
@@ -80,7 +88,7 @@ class Estimator:
         """Samples to judge by what was learnt."""
         self._check_fitted()
         self._check_names(_column_names(x))
-        values = samples.matrix(x, missing=self._takes_missing)
+        values = samples.matrix(x, missing=self._judges_missing, workers=self.threads)
         expected = getattr(self, "n_features_in_", values.shape[1])
         if values.shape[1] != expected:
             raise DataError(

@@ -320,7 +320,8 @@ class GaussianMixture(Mixture[Components]):
         self._check_known(values.shape[1])
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
         center = self._middle(values.dtype)
-        data = Samples(lambda: [samples.rows_of(values, weights, center)], self.threads)
+        rows = samples.rows_of(values, weights, center, self._takes_missing)
+        data = Samples(lambda: [rows], self.threads)
         self._batches = getattr(self, "_batches", 1) + 1
         step = float(self._batches) ** -decay
         known = self._known(center)

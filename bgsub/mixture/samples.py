@@ -10,16 +10,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from bgsub.errors import DataError
 from bgsub.kernels import em as kernel
+from bgsub.kernels import threads
 from bgsub.kernels.em import Gaussians, Rows, Sums
 
 BLOCK = 1 << 16
 """Rows for which responsibilities are made at a time."""
 
+PIECE = 1 << 18
+"""Numbers that a thread adds at a time."""
+
 # Beyond these, squares leave float32.
 SINGLE_LEAST, SINGLE_MOST = 1e-15, 1e15
 
 
-def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "X") -> NDArray[Any]:
+def matrix(
+    x: ArrayLike,
+    *,
+    least: int = 1,
+    missing: bool = False,
+    name: str = "X",
+    workers: int | None = None,
+) -> NDArray[Any]:
     """`x` as a C-contiguous float32 or float64 matrix.
 
     Parameters
@@ -33,6 +44,8 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
         Whether NaN is taken.
     name
         What errors call it.
+    workers
+        Threads, by default as many as there are processors.
 
     Raises
     ------
@@ -76,7 +89,7 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
             f"Found array with {samples} sample(s) (shape={array.shape}) while a minimum of "
             f"{least} is required."
         )
-    _refuse_infinity(array, missing, name)
+    _refuse_infinity(array, missing, name, workers)
     if array.dtype == np.float32 and array.size:
         top = float(np.fmax.reduce(array, axis=None))
         size = max(top, -float(np.fmin.reduce(array, axis=None)))
@@ -85,9 +98,24 @@ def matrix(x: ArrayLike, *, least: int = 1, missing: bool = False, name: str = "
     return np.ascontiguousarray(array)
 
 
-def _refuse_infinity(array: NDArray[Any], missing: bool, name: str) -> None:
+def _sum(array: NDArray[Any], workers: int | None) -> float:
+    """Sum of all numbers, which is not finite where one of them is not."""
+    rows = max(1, PIECE // array.shape[1])
+    parts = -(-len(array) // rows)
+    sums = np.zeros(parts)
+
+    def work(first: int, last: int) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            for n in range(first, last):
+                sums[n] = array[n * rows : (n + 1) * rows].sum(dtype=np.float64)
+
+    threads.split(work, parts, workers or threads.available())
+    return float(sums.sum())
+
+
+def _refuse_infinity(array: NDArray[Any], missing: bool, name: str, workers: int | None) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):
+        if np.isfinite(_sum(array, workers)):
             return
     for first in range(0, len(array), BLOCK):
         block = array[first : first + BLOCK]
@@ -138,12 +166,13 @@ def center_of(values: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(2 * (total / np.maximum(seen.sum(0), 1)), values.dtype)
 
 
-def rows_of(values: NDArray[Any], weights: NDArray[Any], center: NDArray[Any] | None) -> Rows:
-    """Checked samples as the kernels read them."""
+def rows_of(
+    values: NDArray[Any], weights: NDArray[Any], center: NDArray[Any] | None, missing: bool
+) -> Rows:
+    """Checked samples as the kernels read them; `missing` tells whether some may be NaN."""
     middle = center_of(values) if center is None else center.astype(values.dtype)
-    suspect = np.isnan(values.sum(dtype=np.float64))  # also where infinities cancelled
-    missing = bool(suspect) and bool(np.isnan(values).any())
-    return Rows(values, weights, middle, missing)
+    suspect = missing and np.isnan(values.sum(dtype=np.float64))  # also where infinities cancelled
+    return Rows(values, weights, middle, bool(suspect) and bool(np.isnan(values).any()))
 
 
 def _added(parts: list[Sums]) -> Sums:
