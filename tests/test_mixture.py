@@ -764,3 +764,19 @@ def test_nothing_can_be_asked_before_fit():
     mixture = GaussianMixture(random_state=0).fit(blobs(50, 2, 1)[0])
     with pytest.raises(DataError, match="X has 3 features, but GaussianMixture is expecting 2"):
         mixture.predict(np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("features", [2, 10])
+def test_the_likelihood_of_many_components_stays_finite(features):
+    """All in one place, each norm is their number, whose product of many leaves any type."""
+    many, x = 400, np.random.default_rng(3).normal(size=(20_000, features))
+    alike = np.zeros((many, features)), np.ones((many, features))
+    rows = kernel.Rows(x, np.empty(0), np.zeros(features))
+    gaussians = kernel.Gaussians(np.full(many, -np.log(many)), *alike)
+    sums = kernel.gather(rows, gaussians, workers=1)
+    expected = -0.5 * (x**2).sum() - 0.5 * x.size * np.log(2 * np.pi)
+
+    assert_allclose(sums.log_likelihood, expected, rtol=1e-12)
+    assert_allclose(sums.mass, np.full(many, len(x) / many), rtol=1e-12)
+    assert_allclose(sums.first, np.tile(x.sum(0) / many, (many, 1)), rtol=1e-9)
+    assert_allclose(sums.second, np.tile((x**2).sum(0) / many, (many, 1)), rtol=1e-12)
