@@ -50,7 +50,8 @@ class GaussianMixture(Mixture[Components]):
     random_state
         int, numpy.random.RandomState, or None for numpy's global one.
     warm_start
-        Go on from the last fit instead of starting anew.
+        Go on from the last fit instead of starting anew. It must have had as many components and
+        features, and the same covariance_type.
     verbose, verbose_interval
         1 prints each `verbose_interval`-th iteration, 2 also times.
     threads
