@@ -615,7 +615,9 @@ def test_textures_are_compared_as_stated(size, side):
     wanted = correlated_slowly(labels, shown, learnt_view, held, side, 0.85)
     got, kept = labels.copy(), np.zeros(online.tiles(labels.size), np.uint32)
     views = (view.astype(np.float32) for view in (shown, learnt_view))
-    texture.forgive(got, kept, *views, held, 0, side, 0.85, 127)
+    blocks = np.empty([-(-n // 2) for n in cells], np.uint8)
+    assert texture.foreground_blocks(labels, side, blocks)
+    texture.forgive(got, kept, blocks, *views, held, side, 0.85, 127)
     assert 0.1 < np.mean(wanted[labels == 255] == 127) < 0.9
     np.testing.assert_array_equal(got, wanted)
     bits = np.unpackbits(kept.view(np.uint8), bitorder="little")[: labels.size]

@@ -888,9 +888,11 @@ def background(state, image, first, last, r):
 
 
 @njit(**OPTIONS)
-def brightness(state, out, first, last, r):
+def brightness(state, wanted, out, first, last, r):
     tiles = state.size // TILE
     for t in range(first, last):
+        if wanted[t] == 0:
+            continue
         %c x#c = to_float32(load(state, t * BLOCK + (1 + #c) * LANES)) * UNIT_M
 %if ycrcb or channels < 3
         y = x0

@@ -30,12 +30,137 @@ CONTRAST = 12.0  # squared grey levels; a flatter background has no texture to k
 OTHER_CONTRAST = 1.6  # times as much contrast as the brightness explains, or as little, is a thing
 
 
-SET = np.uint64(0x8080808080808080)  # bits that only labels of 255 have, in eight labels
-UNKNOWN, ALIKE, OTHER = 0, 1, 2
+FOREGROUND = np.uint8(0x80)  # a bit that only labels of 255 have
 
 
 @njit(**OPTIONS)
-def forgive(labels, kept, shown, learnt, held, top, side, correlation, label):
+def foreground_blocks(labels, side, blocks):
+    """Set in `blocks` the squares of 2x2 cells that hold 255; whether any does.
+
+    Parameters
+    ----------
+    labels
+        (height, width) uint8.
+    side
+        Pixels along the side of a cell.
+    blocks
+        (rows, columns) uint8, half as many as the cells, rounded up. The last of them take what is
+        left of the picture. Written.
+    """
+    height, width = labels.shape
+    rows, columns = blocks.shape
+    square = side * BLOCK
+    seen, found = np.empty(width, np.uint8), 0
+    for j in range(rows):
+        for x in range(width):
+            seen[x] = 0
+        for y in range(j * square, height if j == rows - 1 else (j + 1) * square):
+            row = labels[y]
+            for x in range(width):
+                seen[x] |= row[x]
+        for i in range(columns):
+            held = np.uint8(0)
+            for x in range(i * square, width if i == columns - 1 else (i + 1) * square):
+                held |= seen[x]
+            blocks[j, i] = held >= FOREGROUND
+            found += blocks[j, i]
+    return found > 0
+
+
+@njit(**OPTIONS)
+def corner(block, cells):
+    """First cell, along one side, of the window that is compared around a square."""
+    # Near the border the window is moved inside: loops of a fixed length are written out.
+    return min(max(block * BLOCK - REACH, 0), cells - SIDE)
+
+
+@njit(**OPTIONS)
+def compared(blocks, side, width, cells, tiles):
+    """Set what is compared for the sake of `blocks`: cells, and tiles that hold them.
+
+    Parameters
+    ----------
+    blocks
+        What foreground_blocks() set.
+    side
+        Pixels along the side of a cell.
+    width
+        Of the picture.
+    cells
+        (rows, columns) uint8, SIDE of each at least, zeros. Written.
+    tiles
+        uint8 for each tile of the picture, zeros. Written.
+    """
+    for j in range(blocks.shape[0]):
+        for i in range(blocks.shape[1]):
+            if blocks[j, i]:
+                top, left = corner(j, cells.shape[0]), corner(i, cells.shape[1])
+                cells[top : top + SIDE, left : left + SIDE] = 1
+    for j in range(cells.shape[0]):
+        first = 0
+        for i in range(cells.shape[1] + 1):
+            if i < cells.shape[1] and cells[j, i]:
+                continue
+            if first < i:
+                for y in range(j * side, (j + 1) * side):
+                    begin, end = y * width + first * side, y * width + i * side
+                    tiles[begin // LANES : (end - 1) // LANES + 1] = 1
+            first = i + 1
+
+
+@njit(**OPTIONS)
+def cell_levels(rows, side, step, factors, offset, cells, sums, levels):
+    """Fill `levels` with the whole grey levels of the cells that are set.
+
+    Parameters
+    ----------
+    rows
+        (height, width * channels).
+    side
+        Pixels along the side of a cell.
+    step
+        Distance of the rows that are looked at.
+    factors, offset
+        float32, one for each channel, and one; the level of a pixel is the sum of its channels
+        times the factors, and the offset.
+    cells
+        What compared() set.
+    sums
+        Room for a row, of a type that holds the sum of `side` pixels.
+    levels
+        float32, as many as `cells`, 0 to 255. Written where `cells` is set.
+    """
+    channels = factors.size
+    wide = side * channels
+    share = np.float32(1 / (side * ((side + step - 1) // step)))
+    for j in range(cells.shape[0]):
+        first, last = cells.shape[1], 0
+        for i in range(cells.shape[1]):
+            if cells[j, i]:
+                first, last = min(first, i), i + 1
+        if first >= last:
+            continue
+        # Slices that start at 0 need no care for negative places, and so become vectors.
+        total = sums[: (last - first) * wide]
+        total[:] = 0
+        for y in range(j * side, (j + 1) * side, step):
+            row = rows[y, first * wide : last * wide]
+            for x in range(total.size):
+                total[x] += row[x]
+        for i in range(first, last):
+            if cells[j, i]:
+                level, begin = np.float32(0), (i - first) * wide
+                for c in range(channels):
+                    part = 0
+                    for x in range(side):
+                        part += total[begin + x * channels + c]
+                    level += factors[c] * np.float32(part)
+                level = level * share + offset
+                levels[j, i] = np.rint(min(max(level, np.float32(0)), np.float32(255)))
+
+
+@njit(**OPTIONS)
+def forgive(labels, kept, blocks, shown, learnt, held, side, correlation, label):
     """Give `label` to what is 255 in `labels`, and set its bits in `kept`, where texture is kept.
 
     Parameters
@@ -44,14 +169,14 @@ def forgive(labels, kept, shown, learnt, held, top, side, correlation, label):
         (height, width) uint8, contiguous. Changed in place.
     kept
         For each tile one bit a pixel, as in `shade.Shadows`. Changed in place.
+    blocks
+        What foreground_blocks() set: only there is anything changed.
     shown, learnt
         Mean luma of the cells of picture and background, (rows, columns) float32 of whole numbers,
         6 of each at least.
     held
         (rows, columns) float32, 1 for cells that hold foreground, else 0: only they are compared,
         so that a small thing is not taken for the texture around it.
-    top
-        Row of the picture at which their first row begins; above it nothing is 255.
     side
         Pixels along the side of a cell.
     correlation
@@ -59,38 +184,24 @@ def forgive(labels, kept, shown, learnt, held, top, side, correlation, label):
     label
         What it is given.
     """
-    width = labels.shape[1]
-    row = labels.reshape(-1)
-    eights = row[: row.size // 8 * 8].view(np.uint64)
-    rows, columns = -(-shown.shape[0] // BLOCK), -(-shown.shape[1] // BLOCK)
+    height, width = labels.shape
+    rows, columns = blocks.shape
     square = side * BLOCK
-    judged = np.zeros((rows, columns), np.uint8)
-    for n in range(top * width // 8, -(-row.size // 8)):
-        if n < eights.size and eights[n] & SET == 0:
-            continue
-        down, right = 8 * n // width, 8 * n % width
-        for at in range(8 * n, min(8 * n + 8, row.size)):
-            if right >= width:
-                down, right = down + right // width, right % width
-            if row[at] == 255:
-                y = min((down - top) // square, rows - 1)
-                x = min(right // square, columns - 1)
-                if judged[y, x] == UNKNOWN:
-                    judged[y, x] = (
-                        ALIKE if is_alike(shown, learnt, held, y, x, correlation) else OTHER
-                    )
-                if judged[y, x] == ALIKE:
-                    row[at] = label
-                    kept[at // LANES] |= np.uint32(1 << (at % LANES))
-            right += 1
+    for j in range(rows):
+        for i in range(columns):
+            if blocks[j, i] and is_alike(shown, learnt, held, j, i, correlation):
+                for y in range(j * square, height if j == rows - 1 else (j + 1) * square):
+                    for x in range(i * square, width if i == columns - 1 else (i + 1) * square):
+                        if labels[y, x] == 255:
+                            labels[y, x] = label
+                            at = y * width + x
+                            kept[at // LANES] |= np.uint32(1 << (at % LANES))
 
 
 @njit(**OPTIONS)
 def is_alike(shown, learnt, held, row, column, correlation):
     """Whether picture and background have the same texture around a square of cells."""
-    # Near the border the window is moved inside: loops of a fixed length are written out.
-    top = min(max(row * BLOCK - REACH, 0), shown.shape[0] - SIDE)
-    left = min(max(column * BLOCK - REACH, 0), shown.shape[1] - SIDE)
+    top, left = corner(row, shown.shape[0]), corner(column, shown.shape[1])
     n, b, bb = np.float32(0), np.float32(0), np.float32(0)
     for j in range(SIDE):
         for i in range(SIDE):

@@ -18,9 +18,9 @@ from bgsub.kernels.lanes import LANES
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.colour import has_colour
-from bgsub.models.ghosts import find_ghosts, luma
+from bgsub.models.ghosts import find_ghosts
 from bgsub.models.light import Light, Tone, block_levels, brightened
-from bgsub.models.modes import Modes, check
+from bgsub.models.modes import LUMA, Modes, check
 from bgsub.models.params import MixtureParams
 from bgsub.models.presets import preset
 from bgsub.models.probability import chances
@@ -588,17 +588,18 @@ class AdaptiveMixture:
         self, image: NDArray[Any], tone: Tone, mask: NDArray[np.uint8], shadows: shade.Shadows
     ) -> None:
         """Take from the mask's foreground what is the background in another light."""
-        n_tiles = online.tiles(math.prod(self._size))
+        kind = np.dtype(np.uint8)
 
-        def lumas(rows: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-            first, last = (at * self._size[1] // LANES for at in (rows.start, rows.stop))
-            seen = first, min(last + 1, n_tiles)
-            learnt = self._per_pixel("brightness", np.dtype(np.uint8), tiles=seen)
-            shown = brightened(image[rows], tone, self._range)
-            return luma(self._eight(shown)), learnt.reshape(self._size)[rows]
+        def learnt(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return self._per_pixel("brightness", kind, inputs=[tiles]).reshape(self._size)
 
+        gains, offsets = self._lines_of(tone)[:, : self._channels]
+        shares = LUMA if self._channels >= 3 else (1.0,)
+        weights = np.zeros(self._channels, np.float32)
+        weights[: len(shares)] = shares
         label = 127 if self.params.shadows else 0
-        forgive(mask, shadows.kept, lumas, self.params.texture_correlation, label)
+        least = self.params.texture_correlation
+        forgive(mask, shadows.kept, image, weights * gains, weights @ offsets, learnt, least, label)
 
     def _no_shadows(self) -> shade.Shadows:
         """Room to note them, which must not be shared by two frames of different pictures."""
@@ -698,13 +699,17 @@ class AdaptiveMixture:
             unrest=memory if self._told else 0.0,
             bar=max(p.weight_bar, sure),
         )
-        lines = self._lines
-        if tone:
-            lines = lines.copy()
-            lines[0, : len(tone)] *= [line.gain for line in tone]
-            lines[1, : len(tone)] = [line.offset for line in tone]
         constants = self._constants if coloured else self._colourless
-        return online.rates(constants, frame=self._frames, steps=steps, tone=lines)
+        return online.rates(constants, frame=self._frames, steps=steps, tone=self._lines_of(tone))
+
+    def _lines_of(self, tone: Tone) -> NDArray[np.float32]:
+        """Gains and offsets, (2, CHANNELS), that bring each channel to the levels of the view."""
+        if not tone:
+            return self._lines
+        lines = self._lines.copy()
+        lines[0, : len(tone)] *= [line.gain for line in tone]
+        lines[1, : len(tone)] = [line.offset for line in tone]
+        return lines
 
     def _per_pixel(
         self,
@@ -714,22 +719,17 @@ class AdaptiveMixture:
         inputs: Sequence[NDArray[Any]] = (),
         coloured: bool = True,
         tone: Tone = (),
-        tiles: tuple[int, int] | None = None,
     ) -> NDArray[Any]:
-        """The numbers that a kernel makes of each pixel's state, in one row.
-
-        With `tiles` only from the first of them to before the second.
-        """
+        """The numbers that a kernel makes of each pixel's state, in one row."""
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
         state, rates = self._state, self._rates(0.0, coloured=coloured, tone=tone)
-        begin, end = tiles or (0, online.tiles(n_pixels))
 
         def work(first: int, last: int) -> None:
-            run(state, *inputs, out, begin + first, begin + last, rates)
+            run(state, *inputs, out, first, last, rates)
 
-        threads.split(work, end - begin, self._workers)
+        threads.split(work, online.tiles(n_pixels), self._workers)
         return out[: n_pixels * width]
 
     @property

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import texture
-from bgsub.kernels.means import block_means
+from bgsub.kernels import online, texture
+from bgsub.kernels.means import ROWS, SUMS
 
 CELL_ROWS = 120  # about, of the short side: what the texture is judged on
+WHOLE = np.ones(1, np.float32)
 
 
 def forgive(
     mask: NDArray[np.uint8],
     kept: NDArray[np.uint32],
-    lumas: Callable[[slice], tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    image: NDArray[Any],
+    factors: NDArray[np.float32],
+    offset: float,
+    learnt: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
     correlation: float,
     label: int,
 ) -> None:
@@ -28,25 +33,36 @@ def forgive(
         (height, width) uint8, 255 where there is foreground. Changed in place.
     kept
         For each tile one bit a pixel, as in `shade.Shadows`, set where it is. Changed in place.
-    lumas
-        Gives uint8 luma of these rows of the picture, and of the background.
+    image
+        (height, width[, channels]) picture.
+    factors, offset
+        The luma, 0 to 255, of a pixel is the sum of its channels times these, and the offset.
+    learnt
+        Gives (height, width) uint8 luma of the background in tiles, uint8, that are set.
     correlation
         Least correlation of the two.
     label
         What it is given.
     """
-    held = np.flatnonzero(mask.max(axis=1) == 255)
+    height, width = mask.shape
     side = max(2, round(min(mask.shape) / CELL_ROWS))
-    reach = texture.SIDE * side
-    if held.size == 0 or min(mask.shape) < reach:
+    if min(mask.shape) < texture.SIDE * side:
         return
-    top = max(int(held[0]) // reach * reach - reach, 0)
-    rows = slice(top, int(held[-1]) + reach)
-    shown, learnt = (small(luma, side) for luma in lumas(rows))
-    cells_held = (small(mask[rows], side) >= 128).astype(np.float32)
-    texture.forgive(mask, kept, shown, learnt, cells_held, top, side, correlation, label)
+    size = height // side, width // side
+    blocks = np.empty([-(-n // texture.BLOCK) for n in size], np.uint8)
+    if not texture.foreground_blocks(mask, side, blocks):
+        return
+    cells, tiles = np.zeros(size, np.uint8), np.zeros(online.tiles(mask.size), np.uint8)
+    texture.compared(blocks, side, width, cells, tiles)
 
+    def levels(
+        picture: NDArray[Any], factors: NDArray[np.float32] = WHOLE, offset: float = 0.0
+    ) -> NDArray[np.float32]:
+        rows, found = picture.reshape(height, -1), np.zeros(size, np.float32)
+        sums, step = np.empty(rows.shape[1], SUMS[picture.dtype.name]), max(1, side // ROWS)
+        texture.cell_levels(rows, side, step, factors, np.float32(offset), cells, sums, found)
+        return found
 
-def small(luma: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
-    """Whole means of the square cells of `side` pixels; what is left at the end belongs to none."""
-    return np.rint(block_means(np.ascontiguousarray(luma), side))
+    held = (levels(mask) >= 128).astype(np.float32)
+    views = levels(image, factors, offset), levels(learnt(tiles))
+    texture.forgive(mask, kept, blocks, *views, held, side, correlation, label)
