@@ -11,6 +11,7 @@ from bgsub.kernels import glance
 from bgsub.models.params import MixtureParams
 
 CELLS = 16, 12  # columns and rows: a view that changes does so in many of them
+ROWS = 120  # of the mask that are looked at: no more of it need come from memory again
 TOUCHED = 25  # mean label of a cell that holds foreground: a tenth of its pixels
 REST = 0.4  # share of relearn_share below which the view has come to rest
 STEADY = 0.1  # of the average over a second: no single frame tells more than this
@@ -44,9 +45,7 @@ class Upheaval:
         """Take the labels of a frame that came `step` seconds after the last."""
         p = self._params
         if p.relearn_share < 1:
-            touched = 0.0
-            if mask.max():
-                touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
+            touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
             self.upset += min(1 - math.exp(-step), STEADY) * (touched - self.upset)
             self.adrift = bool(self.upset > p.relearn_share * (REST if self.adrift else 1))
             grown = p.relearn_history if self.adrift else self.memory + step
@@ -54,6 +53,6 @@ class Upheaval:
 
 
 def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean label of each cell of the picture, CELLS of them, from a part of a large picture."""
+    """Mean label of each cell of the picture, CELLS of them, from about ROWS of its rows."""
     columns, rows = CELLS
-    return np.asarray(glance.cell_means(mask, rows, columns, max(1, mask.shape[0] // 240)))
+    return np.asarray(glance.cell_means(mask, rows, columns, max(1, mask.shape[0] // ROWS)))
