@@ -21,6 +21,7 @@ OPTIONS: dict[str, Any] = {
     "cache": True,
     "error_model": "numpy",
     "fastmath": {"reassoc", "contract", "nsz"},
+    "no_cfunc_wrapper": True,  # compiles sooner
 }
 BLOCK = 2  # cells along the side of a square that is judged at once
 REACH = 2  # cells around it that are compared too
