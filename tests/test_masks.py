@@ -87,13 +87,13 @@ def grown_by_opencv(labels, side, weak_share, smallest):
     wide = sure | cv2.erode(weak, np.ones((2 * reach + 1,) * 2, np.uint8))
     count, region, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=8)
     for n in range(1, count):
-        least = max(smallest, stats[n, cv2.CC_STAT_AREA] / 2)
+        least = max(smallest, stats[n, cv2.CC_STAT_AREA] / 1.25)
         if np.count_nonzero(sure[region == n]) >= least:
             sure[region == n] = 1
     return sure * np.uint8(255)
 
 
-@pytest.mark.parametrize(("side", "weak_share"), [(9, 0.25), (13, 0.25), (9, 0.35), (21, 0.1)])
+@pytest.mark.parametrize(("side", "weak_share"), [(9, 0.25), (13, 0.25), (9, 0.35), (17, 0.2)])
 @pytest.mark.parametrize("size", [(5, 400), (90, 129), (120, 320), (77, 256)])
 def test_a_blob_grows_by_what_is_connected_to_it(side, weak_share, size):
     """Sparse, dense and shadowed patches, at the border too; all three rules decide somewhere."""

@@ -13,12 +13,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bgsub.kernels import window
-from bgsub.kernels.lanes import LANES, load, store
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
 HIGH = np.uint64(0x8080808080808080)  # set in 255, not in 0 and 127
-MOST_GROWTH = 2  # times its size; what grows more has run out into noise
+MOST_GROWTH = 1.25  # times its size; what grows more has run out into noise
+BITS, ALL = 32, np.uint32(0xFFFFFFFF)
+# Its product with a power of two begins with 5 bits that tell which power.
+DE_BRUIJN = np.uint32(0x077CB531)
+PLACE = np.zeros(BITS, np.int64)
+PLACE[[(0x077CB531 << n & 0xFFFFFFFF) >> 27 for n in range(BITS)]] = range(BITS)
 FIRST, END, PARENT = 0, 1, 2  # of a run: its columns, and another run of its region
 
 
@@ -167,57 +171,92 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
 
 
 @njit(**OPTIONS)
-def shrink(words, width, reach, kept, wide):
-    """Set `wide` to 255 where a plane is all around within `reach` pixels, or where `kept` is.
+def shrink(weak, sure, width, reach, wide):
+    """Set `wide` where `weak` is set all around within `reach` pixels, or where `sure` is.
 
     Parameters
     ----------
-    words
-        (height, row / 8) uint64, a plane of 0 and 255, eight pixels a number. Beyond the picture it
-        is taken for 255.
+    weak, sure, wide
+        (height, words) uint32, a bit for each pixel of a plane. Beyond the picture `weak` is taken
+        for set, and `wide` is not.
     width
         Of the picture in pixels.
-    kept, wide
-        (height * row / 8) uint64 and (height * row) uint8, planes; `wide` is filled with 0 and 255,
-        beyond the picture with 0.
+    reach
+        Pixels.
     """
-    height, n_words = words.shape
-    before = -(-reach // 8)
-    row = np.full(n_words * 8 + 16 * before + LANES, 255, np.uint8)
-    eights, out = row.view(np.uint64), wide.view(np.uint64)
+    height, n_words = weak.shape
+    edge = reach // BITS + 1  # words beside the row
+    row, last, over = np.full(n_words + 2 * edge, ALL, np.uint32), width // BITS, width % BITS
+    beyond = np.uint32(int(ALL) << over)
     for y in range(height):
-        at, left, right = y * n_words, n_words, 0
-        for x in range(n_words):
-            out[at + x] = ((kept[at + x] & HIGH) >> np.uint64(7)) * np.uint64(255)
-            eights[before + x] = words[y, x]
-            if words[y, x]:
-                left, right = min(left, x), x + 1
+        left, right = n_words, 0
+        for n in range(n_words):
+            row[edge + n] = weak[y, n]
+            wide[y, n] = sure[y, n]
+            if weak[y, n]:
+                left, right = min(left, n), n + 1
         for other in range(max(y - reach, 0), min(y + reach + 1, height)):
-            for x in range(left, right):
-                eights[before + x] &= words[other, x]
-        first = before * 8 - reach
-        row[before * 8 + width : before * 8 + width + reach] = 255
-        for x in range(left * 8 // LANES * LANES, min(right * 8, width), LANES):
-            near = load(row, first + x)
-            for step in range(1, 2 * reach + 1):
-                near = near & load(row, first + x + step)
-            store(wide, at * 8 + x, near | load(wide, at * 8 + x))
-        wide[at * 8 + width : (at + n_words) * 8] = 0
+            for n in range(left, right):
+                row[edge + n] &= weak[other, n]
+        if last < n_words:
+            row[edge + last] |= beyond
+            row[edge + last + 1 :] = ALL
+        for n in range(left, right):
+            near, at = row[edge + n], edge + n
+            for step in range(1, reach + 1):
+                far, shift = step // BITS, step % BITS
+                if shift == 0:
+                    near &= row[at + far] & row[at - far]
+                else:
+                    more, less = np.uint32(shift), np.uint32(BITS - shift)
+                    near &= (row[at + far] >> more) | (row[at + far + 1] << less)
+                    near &= (row[at - far] << more) | (row[at - far - 1] >> less)
+            wide[y, n] |= near
+        if last < n_words:
+            wide[y, last] &= ~beyond
+            wide[y, last + 1 :] = 0
 
 
 @njit(**OPTIONS)
-def grow(plane, wide, words, width, smallest, starts, runs, areas):
-    """Give blobs of 255 in a plane what is 255 in `wide` and belongs to them.
+def find_bit_runs(wide, width, starts, runs):
+    """As find_runs, of the set bits of a plane's words."""
+    height, n_words = wide.shape
+    n = 0
+    for y in range(height):
+        starts[y] = n
+        inside = False
+        for word in range(n_words):
+            bits = wide[y, word]
+            changes = np.uint32(bits ^ ((bits << np.uint32(1)) | np.uint32(inside)))
+            while changes:
+                lowest = np.uint32(changes & (~changes + np.uint32(1)))
+                x = word * BITS + PLACE[np.uint32(lowest * DE_BRUIJN) >> np.uint32(27)]
+                if inside:
+                    runs[END, n] = x
+                    n += 1
+                else:
+                    runs[FIRST, n] = x
+                inside = not inside
+                changes = np.uint32(changes ^ lowest)
+        if inside:
+            runs[END, n] = width
+            n += 1
+    starts[height] = n
+
+
+@njit(**OPTIONS)
+def grow(plane, wide, width, smallest, starts, runs, areas):
+    """Give blobs of 255 in a plane what is set in `wide` and belongs to them.
 
     A region of `wide`, joined over corners, is theirs if the 255 of the plane in it are at least
     `smallest` pixels, and 1 / MOST_GROWTH of it.
 
     Parameters
     ----------
-    plane, wide
-        (height, row) uint8, planes; `wide` is 255 at least where `plane` is.
-    words
-        (height, row / 8) uint64, the same as `wide`.
+    plane
+        (height, row) uint8.
+    wide
+        (height, words) uint32, a bit for each of its pixels, set at least where it is 255.
     width
         Of the picture in pixels.
     smallest
@@ -226,7 +265,7 @@ def grow(plane, wide, words, width, smallest, starts, runs, areas):
         What room() returns.
     """
     begin, table, sizes, sure = starts[0], runs[0], areas[0], areas[1]
-    find_runs(wide, words, width, begin, table)
+    find_bit_runs(wide, width, begin, table)
     join(begin, table, 1)
     measure(begin, table, width, False, sizes)
     height = plane.shape[0]
@@ -234,9 +273,10 @@ def grow(plane, wide, words, width, smallest, starts, runs, areas):
         sure[run] = 0
     for y in range(height):
         for run in range(begin[y], begin[y + 1]):
-            at = table[PARENT, run]
+            held = 0
             for x in range(table[FIRST, run], table[END, run]):
-                sure[at] += plane[y, x] == 255
+                held += plane[y, x] == 255
+            sure[table[PARENT, run]] += held
     for y in range(height):
         for run in range(begin[y], begin[y + 1]):
             at = table[PARENT, run]

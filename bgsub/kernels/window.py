@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bgsub.kernels.lanes import LANES, anywhere, filled, load, select, store
+from bgsub.kernels.lanes import LANES, anywhere, bits, filled, load, select, store
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 # Only kernels call these, so no way in from Python need be compiled.
@@ -52,13 +52,15 @@ class Window:
     side
         Of the window in pixels, odd; beyond the picture it holds nothing.
 
-    `labels` is the plane to look at, `found` and `weak` those that look() fills; all (height, row).
+    `labels` is the plane to look at, `found` the plane that look() fills; both (height, row).
+    `sure` and `weak` have a bit for each of its pixels, (height, row / LANES) uint32.
     """
 
     def __init__(self, size: tuple[int, ...], side: int) -> None:
         height, self.width = size
         row, self.side, largest = padded(self.width), side, side * side
-        self.labels, self.found, self.weak = np.zeros((3, height, row), np.uint8)
+        self.labels, self.found = np.zeros((2, height, row), np.uint8)
+        self.sure, self.weak = np.zeros((2, height, row // LANES), np.uint32)
         kind: Any = np.uint8 if largest < 256 else np.uint16 if largest < 65536 else np.int32
         self._columns = np.empty((7, row + 2 * side + BLOCK), kind)
         self._blocks = np.empty((height + 1, row // BLOCK), np.int32)
@@ -69,8 +71,9 @@ class Window:
         With `shade` above 0 it takes the place of 0 where it is among `labels` and more than
         `share` of the window's labels are not 0.
 
-        With a `weak_share` below 1 `weak` is 255 where more than that share of the window's labels
-        are at least `least`, and more of them than of other labels that are not 0; else 0.
+        With a `weak_share` below 1 `sure` is set where `found` is 255, and `weak` where more than
+        that share of the window's labels are at least `least`, and more of them than of other
+        labels that are not 0.
         """
         self._columns.fill(0)
         self._blocks.fill(0)
@@ -86,6 +89,7 @@ class Window:
             self._columns,
             self._blocks,
             self.found.reshape(-1),
+            self.sure.reshape(-1),
             self.weak.reshape(-1),
         )
 
@@ -131,16 +135,10 @@ def differ(one, two, first, last):
     return anywhere(found)
 
 
-@njit(**STEP)
-def clear(plane, first, last):
-    """Fill plane[first:last] with 0."""
-    nothing = filled(0, load(plane, 0))
-    for x in range(first, last, LANES):
-        store(plane, x, nothing)
-
-
 @njit(**OPTIONS)
-def look(labels, words, width, side, share, least, shade, weak_share, columns, blocks, out, weak):
+def look(
+    labels, words, width, side, share, least, shade, weak_share, columns, blocks, out, sure, weak
+):
     """See Window.look. Planes are flat, `words` the same labels, eight a number.
 
     `columns` and `blocks` are 0.
@@ -148,7 +146,7 @@ def look(labels, words, width, side, share, least, shade, weak_share, columns, b
     height, row = words.shape[0], words.shape[1] * 8
     half = side // 2
     own, either, need, one, two = columns[0], columns[1], columns[2], columns[3], columns[4]
-    need_weak, clear_sums, weakly = columns[5], columns[6], weak_share < 1
+    need_weak, own_sums, weakly = columns[5], columns[6], weak_share < 1
     near, n_blocks = blocks[height], blocks.shape[1]
     nothing = filled(0, load(labels, 0))
     least, any_label = np.uint8(least), np.uint8(1)
@@ -156,10 +154,10 @@ def look(labels, words, width, side, share, least, shade, weak_share, columns, b
     for y in range(height + half):
         if y < height:
             for block in range(n_blocks):
-                bits = words[y, block * WORDS]
+                some = words[y, block * WORDS]
                 for n in range(1, WORDS):
-                    bits |= words[y, block * WORDS + n]
-                blocks[y, block] = bits != 0
+                    some |= words[y, block * WORDS + n]
+                blocks[y, block] = some != 0
         for step in (1, -1):  # a row comes, and one goes
             line = y if step == 1 else y - side
             if 0 <= line < height:
@@ -185,9 +183,10 @@ def look(labels, words, width, side, share, least, shade, weak_share, columns, b
             while block < n_blocks and not near[block]:
                 block += 1
             first = max((block * BLOCK - half) // LANES * LANES, done) if block < n_blocks else row
-            clear(out, start + done, start + first)
-            if weakly:
-                clear(weak, start + done, start + first)
+            for x in range(done, first, LANES):
+                store(out, start + x, nothing)
+                if weakly:
+                    sure[(start + x) // LANES] = weak[(start + x) // LANES] = 0
             if first == row:
                 break
             while block < n_blocks and near[block]:
@@ -199,9 +198,9 @@ def look(labels, words, width, side, share, least, shade, weak_share, columns, b
                 more = mine > load(need, x)
                 store(out, start + x, select(more, filled(255, nothing), nothing))
                 if weakly:
-                    more = mine > load(need_weak, x)
-                    store(weak, start + x, select(more, filled(255, nothing), nothing))
-                    store(clear_sums, x, mine)
+                    sure[(start + x) // LANES] = bits(more)
+                    weak[(start + x) // LANES] = bits(mine > load(need_weak, x))
+                    store(own_sums, x, mine)
             if (shade or weakly) and differ(own, either, first, done + side):
                 sums = add_up(either, side, first, done, one, two)
                 for x in range(first, done, LANES):
@@ -211,7 +210,5 @@ def look(labels, words, width, side, share, least, shade, weak_share, columns, b
                         here = (mine == shade) & (total > load(need, x)) & (now == 0)
                         store(out, start + x, select(here, mine, now))
                     if weakly:
-                        mine = load(clear_sums, x)
-                        here = total - mine < mine
-                        now = load(weak, start + x)
-                        store(weak, start + x, select(here, now, nothing))
+                        mine = load(own_sums, x)
+                        weak[(start + x) // LANES] &= bits(total - mine < mine)

@@ -68,10 +68,10 @@ class Cleaner:
     A pixel is foreground where more than half of the raw labels in its window are; at the border
     the window is what lies inside the picture. What is connected to such pixels and holds a smaller
     share joins them (hysteresis: Canny, PAMI 8, 1986), if its window does not hold more shadow than
-    foreground; what that would add along a straight outline is not taken, and no blob grows to more
-    than twice its size. Then blobs and holes that are too small go: blobs join over corners, holes
-    do not, and what touches the border is no hole. A shadow label stays where it is not foreground
-    now and more than half of its window is not background.
+    foreground; what that would add along a straight outline is not taken, and no blob grows by more
+    than a quarter. Then blobs and holes that are too small go: blobs join over corners, holes do
+    not, and what touches the border is no hole. A shadow label stays where it is not foreground now
+    and more than half of its window is not background.
 
     Parameters
     ----------
@@ -117,10 +117,8 @@ class Cleaner:
         reach = math.ceil(view.side // 2 + 1 - p.weak_share * view.side) - 1
         view.look(0.5, least, shade, p.weak_share if reach else 1.0)
         if reach:
-            wide = self._wide
-            weak, kept = view.weak.view(np.uint64), words.reshape(-1)
-            regions.shrink(weak, width, reach, kept, wide.reshape(-1))
-            regions.grow(view.found, wide, wide.view(np.uint64), width, smallest, *self._room)
+            regions.shrink(view.weak, view.sure, width, reach, self._wide)
+            regions.grow(view.found, self._wide, width, smallest, *self._room)
         regions.tidy(view.found, words, view.labels, width, shade, smallest, largest, *self._room)
         return view.found[:, :width].copy()
 
@@ -129,7 +127,7 @@ class Cleaner:
         self._size = size
         self._window = Window(size, self.params.majority or side_for(size[0] * size[1]))
         self._room = regions.room(*size)
-        self._wide = np.empty_like(self._window.found)
+        self._wide = np.empty_like(self._window.weak)
 
 
 def side_for(n_pixels: int) -> int:
