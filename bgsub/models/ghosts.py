@@ -29,7 +29,8 @@ AWAY = np.ones((9, 9), np.uint8)  # and how far from what moves
 STILL = 10  # grey levels by which what stays as it is may differ from one look to the next
 LEAST = 4.0  # grey levels a pixel by which the background's edges must be ahead: more than noise
 SMALLEST = 20  # pixels; the outline of less tells nothing
-OPEN = 0.5  # share of an outline that must border on what is no foreground
+MARGIN = 6  # pixels around a part that its outline's edges depend on
+FREE = 0.5  # share of an outline that must border on what is no foreground
 
 
 def find_ghosts(
@@ -61,29 +62,31 @@ def find_ghosts(
     held = np.flatnonzero((mask == 255).any(axis=1))
     if not held.size:
         return ghosts
-    rows = slice(max(int(held[0]) - 4, 0), int(held[-1]) + 5)
+    rows = slice(max(int(held[0]) - MARGIN, 0), int(held[-1]) + 1 + MARGIN)
     foreground = mask[rows] == 255
     shown, learnt = pictures(rows)
-    behind = np.where(foreground if shown.ndim == 2 else foreground[..., None], learnt, shown)
-    now, then = _edges(shown), _edges(behind)
     parts = _still(foreground, shown, earlier[rows])
-    beside = cv2.dilate((~foreground).astype(np.uint8), BESIDE) > 0
-    moving = cv2.morphologyEx((foreground & (parts == 0)).astype(np.uint8), cv2.MORPH_OPEN, RIM)
-    beside &= cv2.dilate(moving, AWAY) == 0
+    moving = cv2.morphologyEx((foreground & (parts == 0)).view(np.uint8), cv2.MORPH_OPEN, RIM)
+    beside = cv2.dilate((~foreground).view(np.uint8), BESIDE) > cv2.dilate(moving, AWAY)
     starts, runs, numbers, table = regions.find_blobs(parts)
-    height = len(parts)
+    height, width = parts.shape
     for n, (left, top, right, bottom, area, *_) in enumerate(table.tolist()):
         if area < SMALLEST:
             continue
-        box = slice(max(top - 3, 0), min(bottom + 3, height)), slice(max(left - 3, 0), right + 3)
-        part = np.zeros(parts[box].shape, np.uint8)
+        box = (
+            slice(max(top - MARGIN, 0), min(bottom + MARGIN, height)),
+            slice(max(left - MARGIN, 0), min(right + MARGIN, width)),
+        )
+        part = np.zeros((box[0].stop - box[0].start, box[1].stop - box[1].start), np.uint8)
         regions.paint(starts, runs, numbers, n, box[0].start, box[1].start, part)
         rim = cv2.dilate(part, RIM) > cv2.erode(part, RIM)
-        open_ = rim & beside[box]
-        if np.count_nonzero(open_) < OPEN * np.count_nonzero(rim):
+        free = (rim & beside[box]).view(np.uint8)
+        if np.count_nonzero(free) < FREE * np.count_nonzero(rim):
             continue
-        edges, edges_then = float(now[box][open_].mean()), float(then[box][open_].mean())
-        if edges_then > ratio * edges and edges_then > edges + LEAST:
+        behind = shown[box].copy()
+        cv2.copyTo(learnt[box], foreground[box].view(np.uint8), behind)
+        now, then = _edges(shown[box], free), _edges(behind, free)
+        if then > ratio * now and then > now + LEAST:
             ghosts[rows][box] |= part
     return ghosts
 
@@ -110,14 +113,14 @@ def _still(foreground: NDArray[np.bool_], shown: Picture, earlier: Picture) -> P
     return np.ascontiguousarray(opened, np.uint8)
 
 
-def _edges(image: Picture) -> NDArray[np.float32]:
-    """(height, width) strength of the edges of a smoothed picture, grey levels a pixel.
+def _edges(image: Picture, where: NDArray[np.uint8]) -> float:
+    """Mean strength of a smoothed picture's edges there, grey levels a pixel.
 
     Of several channels the strongest counts.
     """
     smooth = cv2.blur(image, (3, 3))
     across, down = (cv2.Sobel(smooth, cv2.CV_16S, dx, 1 - dx, ksize=3) for dx in (1, 0))
-    strength = np.abs(across).astype(np.float32) + np.abs(down)
-    if strength.ndim == 3:
-        strength = strength.max(axis=2)
-    return strength / np.float32(8)
+    strongest, *others = cv2.split(np.abs(across) + np.abs(down))
+    for other in others:
+        strongest = cv2.max(strongest, other)
+    return float(cv2.mean(strongest, where)[0]) / 8
