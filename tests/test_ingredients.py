@@ -1061,6 +1061,46 @@ def test_light_that_stays_changed_is_learnt_without_a_flood(name):
     assert flood < 0.01
 
 
+def shaking(n):
+    """A camera that stands still for 60 frames, and then shakes by up to six pixels."""
+    rng = np.random.default_rng(n)
+    return view(*(rng.uniform(-6, 6, 2) if n >= 60 else (0.0, 0.0)))
+
+
+def test_a_still_camera_is_seldom_compared_and_one_that_shakes_always(monkeypatch):
+    looks, pose = [], Stabiliser.pose
+
+    def counted(self, image, scale):
+        looks.append(model.frames_learnt)
+        return pose(self, image, scale)
+
+    monkeypatch.setattr(Stabiliser, "pose", counted)
+    model = AdaptiveMixture(replace(preset("fast"), stabilise_every=8), threads=1)
+    flood = [np.mean(model.apply(shaking(n)) == 255) for n in range(90)]
+    assert [n for n in looks if n < 60] == [*range(25), 32, 40, 48, 56]
+    assert looks[29:] == list(range(looks[29], 90))
+    assert looks[29] <= 64
+    assert max(flood[looks[29] :]) < 0.04 < 0.08 < max(flood)
+
+
+def test_a_frozen_model_compares_every_frame():
+    model = AdaptiveMixture(preset("fast"), threads=1)
+    for n in range(59):
+        model.apply(shaking(n))
+    assert not model._stabiliser.alert
+    assert np.mean(model.apply(view(5.0, 3.0), learning_rate=0.0) == 255) < 0.02
+
+
+def test_a_loaded_model_looks_for_a_shift_when_the_saved_one_does(tmp_path):
+    model = AdaptiveMixture(preset("fast"), threads=1)
+    for n in range(59):
+        model.apply(shaking(n))
+    model.save(tmp_path / "still.bgm")
+    other = load(tmp_path / "still.bgm")
+    for n in range(59, 68):
+        np.testing.assert_array_equal(other.apply(shaking(n)), model.apply(shaking(n)))
+
+
 @pytest.mark.parametrize("rows", [60, 120])
 def test_noise_is_no_shift(rows):
     """A blank wall; to move by a part of a pixel would take noise away."""

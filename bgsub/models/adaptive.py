@@ -171,7 +171,7 @@ class AdaptiveMixture:
         self._flagged = np.empty(0, np.uint8)
         self._vicinity: Window | None = None
         self._upheaval = Upheaval(self.params)
-        self._stabiliser = Stabiliser(self.params.stabilise_rows)
+        self._stabiliser = Stabiliser(self.params.stabilise_rows, self.params.stabilise_every)
         self._light = Light(self.params.follow_contrast)
         self._scene = Scene()
         self._pose = Pose()
@@ -238,6 +238,7 @@ class AdaptiveMixture:
             before, self._seconds = self._seconds, self._seconds + self._step(time)
             self._look = self._seconds // LOOK_EVERY > before // LOOK_EVERY
             self._upheaval.watch(mask, self._step(time))
+            self._stabiliser.watch(self._pose.moved, self._upheaval.touched)
             self._clock = time
             if self._frames == 1 or self._seconds // SCENE_EVERY > before // SCENE_EVERY:
                 self._look_around(pixels, 1.0 if self._frames == 1 else SCENE_SHARE)
@@ -350,7 +351,7 @@ class AdaptiveMixture:
         if image is not None:
             pixels = self._pixels(image)
             coloured = has_colour(pixels.reshape(self._shape))
-            seen = self._compared(image)
+            seen = self._compared(image, self.params.stabilise)
             pose, pixels = seen.pose, np.ascontiguousarray(seen.still).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
             self._label(pixels, none, 0.0, None, coloured, pose.tone, shadows)
@@ -417,6 +418,7 @@ class AdaptiveMixture:
                 frames=self._frames,
                 seconds=self._seconds,
                 clock=self._clock,
+                quiet=self._stabiliser.quiet,
                 upset=self._upheaval.upset,
                 adrift=self._upheaval.adrift,
                 memory=self._upheaval.memory,
@@ -439,7 +441,10 @@ class AdaptiveMixture:
         model._upheaval = Upheaval(
             snapshot.params, snapshot.upset, snapshot.adrift, snapshot.memory
         )
-        model._stabiliser = Stabiliser(model.params.stabilise_rows, snapshot.reference)
+        p = model.params
+        model._stabiliser = Stabiliser(
+            p.stabilise_rows, p.stabilise_every, snapshot.reference, snapshot.quiet
+        )
         model._light = Light(model.params.follow_contrast, snapshot.light)
         return model
 
@@ -505,7 +510,8 @@ class AdaptiveMixture:
         self, image: NDArray[Any], pixels: NDArray[Any], flags: NDArray[np.uint8], rate: float
     ) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """Pixels and flags where the learnt view has them."""
-        seen = self._compared(image)
+        looks = self.params.stabilise and (rate == 0 or self._stabiliser.alert)
+        seen = self._compared(image, looks)
         dx, dy = seen.pose.turned(self._size)
         if rate > 0 and (dx or dy):
             seen = self._turn(image, seen.pose, dx, dy)
@@ -513,7 +519,7 @@ class AdaptiveMixture:
         if rate > 0:
             own = min(rate * max(self.params.settled_gain, 1.0), 1.0)
             own = max(own, 1 / (self._frames + 1))
-            if self.params.stabilise:
+            if looks:
                 self._stabiliser.learn(seen.small, own)
             if self.params.follow_light:
                 self._light.learn(seen.blocks, max(rate / LIGHT_LAG, 1 / (self._frames + 1)))
@@ -545,9 +551,9 @@ class AdaptiveMixture:
             self._light = Light(self.params.follow_contrast, lit)
         return Seen(pose, still, small, blocks)
 
-    def _compared(self, image: NDArray[Any]) -> Seen:
-        """Where and how bright an image is, and what is to be learnt of it."""
-        stabiliser = self._stabiliser if self.params.stabilise else None
+    def _compared(self, image: NDArray[Any], looks: bool) -> Seen:
+        """Where, if it looks for that, and how bright an image is, and what to learn of it."""
+        stabiliser = self._stabiliser if looks else None
         light = self._light if self.params.follow_light else None
         return compare(image, 255 / self._range, stabiliser, light)
 

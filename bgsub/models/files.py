@@ -21,7 +21,7 @@ from bgsub.models import checks, light, stabilise
 from bgsub.models.params import MixtureParams
 from bgsub.models.scene import Scene
 
-FORMAT, VERSION = "bgsub-model", 4
+FORMAT, VERSION = "bgsub-model", 5
 CONTENT = ["about.json", "earlier.npy", "light.npy", "moving.npy", "reference.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
@@ -54,6 +54,7 @@ class Snapshot:
     """Learnt so far."""
     clock: float | None
     """Time of the last frame learnt, seconds."""
+    quiet: int
     upset: float
     """Share of the cells that hold foreground, averaged over a second."""
     adrift: bool
@@ -76,6 +77,7 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "seconds": snapshot.seconds,
         "clock": snapshot.clock,
         "told": snapshot.told,
+        "quiet": snapshot.quiet,
         "upset": snapshot.upset,
         "adrift": snapshot.adrift,
         "memory": snapshot.memory,
@@ -144,6 +146,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         frames, seconds = int(about["frames"]), float(about["seconds"])
         clock = None if about["clock"] is None else float(about["clock"])
         told, adrift = bool(about["told"]), bool(about["adrift"])
+        quiet = int(about["quiet"])
         upset, memory = float(about["upset"]), float(about["memory"])
         seen = about["scene"]
         scene = Scene(float(seen["dark"]), float(seen["bright"]), bool(seen["coloured"]))
@@ -172,6 +175,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         frames=frames,
         seconds=seconds,
         clock=clock,
+        quiet=quiet,
         upset=upset,
         adrift=adrift,
         memory=memory,

@@ -108,6 +108,9 @@ class MixtureParams:
     stabilise_rows: int = 60
     """Pixels, about, of the short side of the small picture on which the shift is found; the more,
     the more exact, and the slower."""
+    stabilise_every: int = 1
+    """Frames from one look for a shift to the next, while the camera stands still; once it moves,
+    every frame is looked at."""
     follow_light: bool = True
     """Follow a picture that brightens, darkens or changes its tint as a whole."""
     follow_contrast: bool = True
@@ -173,6 +176,10 @@ class MixtureParams:
         require(
             self.stabilise_rows >= 30,
             f"stabilise_rows must be at least 30, got {self.stabilise_rows}",
+        )
+        require(
+            self.stabilise_every >= 1,
+            f"stabilise_every must be at least 1, got {self.stabilise_every}",
         )
         for name in ("match_sigmas", "background_sigmas"):
             value = getattr(self, name)

@@ -29,6 +29,8 @@ FARTHEST = 0.25  # share of the side; of a view that lies farther off too little
 FINE = 60  # rows on which the shift is refined
 TURNED = 0.1  # share of the side beyond which the view follows the camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
+ATTENTION = 25  # frames for which every one is compared, after one that had moved
+ALARM = 0.3  # share of the cells with foreground from which it may be the camera
 MAJORITY = 0.4  # votes for, less votes against, as a share of the blocks
 
 
@@ -97,13 +99,33 @@ def _carried(image: NDArray[Any], dx: float, dy: float, outside: int | None = No
 class Stabiliser:
     """Keeps a small, slow picture of the view, and compares frames with it.
 
-    `reference` is all it knows: (height, width) float32 grey levels, (0, 0) before the first frame.
-    Its short side has about `rows` pixels.
+    Parameters
+    ----------
+    rows
+        Pixels, about, of the short side of the small picture.
+    every
+        Frames from one that is compared to the next, while the camera stands still.
+    reference, quiet
+        What another one knew, to go on from there.
+
+    Attributes
+    ----------
+    reference
+        (height, width) float32 grey levels, (0, 0) before the first frame.
+    quiet
+        Frames learnt since the last that had moved, or more after one full of foreground.
     """
 
-    def __init__(self, rows: int, reference: Small | None = None) -> None:
-        self.rows = rows
+    def __init__(
+        self, rows: int, every: int = 1, reference: Small | None = None, quiet: int = 0
+    ) -> None:
+        self.rows, self.every, self.quiet = rows, every, quiet
         self.reference = np.empty((0, 0), np.float32) if reference is None else reference
+
+    @property
+    def alert(self) -> bool:
+        """Whether the next frame is to be compared."""
+        return self.quiet < ATTENTION or self.quiet % self.every == 0
 
     def pose(self, image: NDArray[Any], scale: float) -> tuple[Pose, Small]:
         """Where `image` lies against the reference, and the small picture to learn from it.
@@ -125,7 +147,14 @@ class Stabiliser:
 
     def learn(self, small: Small, rate: float) -> None:
         """Draw the reference toward a small picture that pose() returned."""
-        self.reference = drawn(self.reference, small, rate)
+        frames = 1 if self.quiet < ATTENTION else self.every  # that it stands for
+        self.reference = drawn(self.reference, small, min(rate * frames, 1.0))
+
+    def watch(self, moved: bool, touched: float) -> None:
+        """Note whether a frame had moved, and what share of its cells held foreground."""
+        self.quiet = 0 if moved else self.quiet + 1
+        if touched > ALARM:
+            self.quiet += -self.quiet % self.every
 
     def turn(self, small: Small, dx: float, dy: float) -> None:
         """Take over a view that lies dx farther left and dy farther up on the scene.

@@ -28,6 +28,8 @@ class Upheaval:
         Whether the view is changing.
     memory
         The history to learn with, seconds.
+    touched
+        Share of the last frame's cells that hold foreground; 0 with relearn_share = 1.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class Upheaval:
         adrift: bool = False,
         memory: float | None = None,
     ) -> None:
-        self.upset, self.adrift = upset, adrift
+        self.upset, self.adrift, self.touched = upset, adrift, 0.0
         self.memory = params.history if memory is None else memory
         self._params = params
 
@@ -45,8 +47,8 @@ class Upheaval:
         """Take the labels of a frame that came `step` seconds after the last."""
         p = self._params
         if p.relearn_share < 1:
-            touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
-            self.upset += min(1 - math.exp(-step), STEADY) * (touched - self.upset)
+            self.touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
+            self.upset += min(1 - math.exp(-step), STEADY) * (self.touched - self.upset)
             self.adrift = bool(self.upset > p.relearn_share * (REST if self.adrift else 1))
             grown = p.relearn_history if self.adrift else self.memory + step
             self.memory = min(grown, p.history)
