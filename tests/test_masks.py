@@ -82,7 +82,7 @@ def grown_by_opencv(labels, side, weak_share, smallest):
     """The majority, and what it is connected to, from the docstring of Cleaner."""
     own, either, whole = boxes_of(labels, side)
     sure = (own > whole // 2).astype(np.uint8)
-    weak = ((own > whole * weak_share) & (own > either - own)).astype(np.uint8)
+    weak = ((own > whole * weak_share) & (own > 2 * (either - own))).astype(np.uint8)
     reach = sum(n / side > weak_share for n in range(1, side // 2 + 1))  # columns of an edge
     wide = sure | cv2.erode(weak, np.ones((2 * reach + 1,) * 2, np.uint8))
     count, region, stats, _ = cv2.connectedComponentsWithStats(wide, connectivity=8)

@@ -72,8 +72,8 @@ class Window:
         `share` of the window's labels are not 0.
 
         With a `weak_share` below 1 `sure` is set where `found` is 255, and `weak` where more than
-        that share of the window's labels are at least `least`, and more of them than of other
-        labels that are not 0.
+        that share of the window's labels are at least `least`, and more than twice as many of
+        them as of other labels that are not 0.
         """
         self._columns.fill(0)
         self._blocks.fill(0)
@@ -211,4 +211,6 @@ def look(
                         store(out, start + x, select(here, mine, now))
                     if weakly:
                         mine = load(own_sums, x)
-                        weak[(start + x) // LANES] &= bits(total - mine < mine)
+                        shaded = total - mine
+                        clear = (shaded < mine) & (shaded < mine - shaded)
+                        weak[(start + x) // LANES] &= bits(clear)

@@ -67,11 +67,11 @@ class Cleaner:
 
     A pixel is foreground where more than half of the raw labels in its window are; at the border
     the window is what lies inside the picture. What is connected to such pixels and holds a smaller
-    share joins them (hysteresis: Canny, PAMI 8, 1986), if its window does not hold more shadow than
-    foreground; what that would add along a straight outline is not taken, and no blob grows by more
-    than a quarter. Then blobs and holes that are too small go: blobs join over corners, holes do
-    not, and what touches the border is no hole. A shadow label stays where it is not foreground now
-    and more than half of its window is not background.
+    share joins them (hysteresis: Canny, PAMI 8, 1986), if its window holds more than twice as much
+    foreground as shadow; what that would add along a straight outline is not taken, and no blob
+    grows by more than a quarter. Then blobs and holes that are too small go: blobs join over
+    corners, holes do not, and what touches the border is no hole. A shadow label stays where it is
+    not foreground now and more than half of its window is not background.
 
     Parameters
     ----------
