@@ -23,7 +23,8 @@ def noisy(frames, size=(48, 64), seed=0):
 @pytest.mark.parametrize("name", ["fast", "balanced", "best", "classic"])
 def test_the_bits_do_not_depend_on_the_number_of_threads(name):
     """In a picture large enough for helpers to wake in time, with shadows, and an odd rest."""
-    models = [AdaptiveMixture.from_preset(name, n) for n in (1, 2, 3)]
+    clear = replace(preset(name), shadow_veil=255.0)  # noise has no dark place, like a haze
+    models = [AdaptiveMixture(clear, n) for n in (1, 2, 3)]
     seen = set()
     for n, image in enumerate(noisy(14, (401, 603))):
         if n > 10:

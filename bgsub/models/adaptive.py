@@ -17,7 +17,6 @@ from bgsub.kernels import movers, online, shade, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.kernels.window import Window
 from bgsub.models import checks, files
-from bgsub.models.colour import has_colour
 from bgsub.models.ghosts import find_ghosts
 from bgsub.models.light import Light, Tone, block_levels, brightened
 from bgsub.models.modes import LUMA, Modes, check
@@ -223,12 +222,11 @@ class AdaptiveMixture:
             self._begin(image.shape, image.dtype)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         flags = self._flags(roi, known_foreground)
-        coloured = has_colour(pixels.reshape(image.shape))
         pixels, flags = self._steadied(image, pixels, flags, rate)
         if not self._shadows.kept.size:
             self._shadows = self._no_shadows()
         tone = self._pose.tone
-        mask = self._label(pixels, flags, rate, time, coloured, tone, self._shadows)
+        mask = self._label(pixels, flags, rate, time, tone, self._shadows)
         self._image = pixels
         self._flagged = flags
         self._fresh = rate > 0
@@ -350,20 +348,18 @@ class AdaptiveMixture:
         pixels, shadows, pose = self._image, self._shadows, self._pose
         if image is not None:
             pixels = self._pixels(image)
-            coloured = has_colour(pixels.reshape(self._shape))
             seen = self._compared(image, self.params.stabilise)
             pose, pixels = seen.pose, np.ascontiguousarray(seen.still).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
-            self._label(pixels, none, 0.0, None, coloured, pose.tone, shadows)
+            self._label(pixels, none, 0.0, None, pose.tone, shadows)
         if pixels is None:
             raise FrameError(
                 "no image since the model was loaded or copied: pass one to foreground_probability"
             )
         missing = online.tiles(math.prod(self._size)) * LANES * self._channels - pixels.size
         padded = np.pad(pixels, (0, missing))
-        coloured = has_colour(pixels.reshape(self._shape))
         far = self._per_pixel(
-            "distance", np.dtype(np.uint8), inputs=[padded], coloured=coloured, tone=pose.tone
+            "distance", np.dtype(np.uint8), inputs=[padded], tone=pose.tone
         ).reshape(self._size)
         shaded = shade.shown(shadows, far.size).reshape(self._size)
         found = chances(far, shaded)
@@ -563,7 +559,6 @@ class AdaptiveMixture:
         flags: NDArray[np.uint8],
         rate: float,
         time: float | None,
-        coloured: bool,
         tone: Tone,
         shadows: shade.Shadows,
     ) -> NDArray[np.uint8]:
@@ -579,7 +574,7 @@ class AdaptiveMixture:
             shadows,
             self.params.shadow_unevenness,
             FEW,
-            self._rates(rate, time, coloured, tone),
+            self._rates(rate, time, tone),
         )
         threads.share(work, self._workers)
         if not self.params.shadows or self.params.shadow_unevenness >= 1:
@@ -651,14 +646,14 @@ class AdaptiveMixture:
 
     def _look_around(self, pixels: NDArray[Any], share: float) -> None:
         """Draw what is known of the view as a whole toward a picture of it."""
-        if self.params.shadows:
-            seen = look(pixels.reshape(self._shape), 255 / self._range)
-            self._scene = self._scene.drawn(seen, share)
-            self._settle()
+        seen = look(pixels.reshape(self._shape), 255 / self._range)
+        self._scene = self._scene.drawn(seen, share)
+        self._settle()
 
     def _settle(self) -> None:
         """Work out what stays the same from frame to frame in this scene."""
         p = self.params
+        colourless = self._channels == 3 and not self._scene.coloured
         darkest, faintest = shadow_ratios(p, self._scene)
         self._constants = online.constants(
             self._variants[0][1],
@@ -666,7 +661,7 @@ class AdaptiveMixture:
             back=p.background_sigmas,
             share=p.background_share,
             floor=p.luma_floor,
-            slope=p.luma_slope * (GREY if self._channels == 1 else 1),
+            slope=p.luma_slope * (GREY if colourless or self._channels == 1 else 1),
             dark_floor=p.dark_floor,
             dark_slope=p.dark_slope,
             chroma=p.chroma_radius,
@@ -675,20 +670,15 @@ class AdaptiveMixture:
             var_max=p.maximum_variance,
             dimmest=darkest,
             faintest=faintest,
-            tint=p.shadow_tint,
+            tint=0.0 if colourless else p.shadow_tint,
             widen=p.unrest_widen,
             lower=p.unrest_lower,
         )
-        self._colourless = self._constants.copy()
-        self._colourless[list(online.UNITS).index("tint")] = 0
-        slope = list(online.UNITS).index("slope")
-        self._colourless[slope] = self._constants[slope] * GREY
 
     def _rates(
         self,
         rate: float,
         time: float | None = None,
-        coloured: bool = True,
         tone: Tone = (),
     ) -> online.Rates:
         p, warming = self.params, self._warming
@@ -705,8 +695,8 @@ class AdaptiveMixture:
             unrest=memory if self._told else 0.0,
             bar=max(p.weight_bar, sure),
         )
-        constants = self._constants if coloured else self._colourless
-        return online.rates(constants, frame=self._frames, steps=steps, tone=self._lines_of(tone))
+        lines = self._lines_of(tone)
+        return online.rates(self._constants, frame=self._frames, steps=steps, tone=lines)
 
     def _lines_of(self, tone: Tone) -> NDArray[np.float32]:
         """Gains and offsets, (2, CHANNELS), that bring each channel to the levels of the view."""
@@ -723,14 +713,13 @@ class AdaptiveMixture:
         dtype: np.dtype[Any] = np.dtype(np.float32),  # noqa: B008
         width: int = 1,
         inputs: Sequence[NDArray[Any]] = (),
-        coloured: bool = True,
         tone: Tone = (),
     ) -> NDArray[Any]:
         """The numbers that a kernel makes of each pixel's state, in one row."""
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
-        state, rates = self._state, self._rates(0.0, coloured=coloured, tone=tone)
+        state, rates = self._state, self._rates(0.0, tone=tone)
 
         def work(first: int, last: int) -> None:
             run(state, *inputs, out, first, last, rates)

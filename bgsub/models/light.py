@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import glance
+from bgsub.kernels import glance, tone
 
 Blocks = NDArray[np.float32]
 
@@ -34,14 +34,6 @@ Tone = tuple[Line, ...]
 
 BLOCKS = 8, 6  # columns and rows
 EACH = 4  # samples along the side of a block
-LEAST = 0.02  # change of a channel that is worth following
-AGREE, SUPPORT = 0.05, 0.5  # share of the blocks that must agree on the gain, within 5 %
-RANGE = 0.5, 2.0
-UNEXPLAINED = 1.0  # median residual in grey levels from which gains alone do not explain a frame
-BETTER = 0.5  # share of that residual which offsets must leave, at most
-SCALE = 4.0  # grey levels by which a block may miss the line and belong to it
-NEAR, MOST = 6.0, 0.6  # grey levels within which that share of the blocks must lie
-SLOPES = 0.4, 2.5
 
 
 class Light:
@@ -59,39 +51,12 @@ class Light:
         """What makes a frame of these blocks as bright as the view, or nothing to do."""
         if self.reference.size == 0:
             return ()
-        seen, target = (b.reshape(-1, blocks.shape[2]) for b in (blocks, self.reference))
-        gains = _gains(seen, target)
-        if self.contrast and (found := _contrast(seen, target, gains)):
-            return found
-        return tuple(Line(gain) for gain in gains.tolist()) if (gains != 1).any() else ()
+        lines, changed = tone.find(blocks, self.reference, self.contrast)
+        return tuple(Line(*line) for line in lines.tolist()) if changed else ()
 
     def learn(self, blocks: Blocks, rate: float) -> None:
         """Draw the reference toward a frame's blocks."""
         self.reference = drawn(self.reference, blocks, rate)
-
-
-def _gains(seen: Blocks, target: Blocks) -> Blocks:
-    """(channels,) what the blocks must be multiplied by; ones where they do not agree on it."""
-    gains, near = glance.median_quotients(target, seen, AGREE)
-    dimmest, brightest = gains.min(), gains.max()
-    low, high = RANGE
-    changed = max(brightest - 1, 1 - dimmest) >= LEAST
-    followed = changed and near >= SUPPORT and low < dimmest and brightest < high
-    return np.asarray(gains if followed else np.ones_like(gains))
-
-
-def _contrast(seen: Blocks, target: Blocks, gains: Blocks) -> Tone:
-    """Gains and offsets, where they explain the blocks much better than the gains alone."""
-    before, _ = glance.misfit(seen, target, gains, np.zeros_like(gains), NEAR)
-    if before < UNEXPLAINED:
-        return ()
-    slopes, offsets = glance.lines(seen, target, SLOPES, np.float32(SCALE))
-    after, near = glance.misfit(seen, target, slopes, offsets, NEAR)
-    low, high = SLOPES
-    steep = low < slopes.min() and slopes.max() < high
-    if not steep or after > BETTER * before or near < MOST:
-        return ()
-    return tuple(Line(*pair) for pair in zip(slopes.tolist(), offsets.tolist(), strict=True))
 
 
 def drawn(

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgsub.models.colour import has_colour
 from bgsub.models.params import MixtureParams
 
 ROWS = 60  # about, of the small picture that is looked at: single pixels are noisy
@@ -33,7 +34,7 @@ class Scene(NamedTuple):
     bright: float = 255.0
     """Mean over pixels and channels."""
     coloured: bool = False
-    """Whether it has the three channels that tell light from a brighter thing."""
+    """Whether it has three channels that differ; an infrared camera's may be all alike."""
 
     def drawn(self, seen: Scene, share: float) -> Scene:
         """The scene between this and another, by that share nearer to the other."""
@@ -58,7 +59,7 @@ def look(picture: NDArray[Any], scale: float) -> Scene:
     small = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
     channel = small.reshape(size[1] * size[0], -1).min(axis=1)
     dark, bright = float(np.percentile(channel, DARKEST)), float(small.mean(dtype=np.float64))
-    return Scene(dark * scale, bright * scale, colours.ndim == 3 and colours.shape[2] == 3)
+    return Scene(dark * scale, bright * scale, has_colour(picture))
 
 
 def shadow_ratios(params: MixtureParams, scene: Scene) -> tuple[float, float]:

@@ -47,14 +47,10 @@ class Upheaval:
         """Take the labels of a frame that came `step` seconds after the last."""
         p = self._params
         if p.relearn_share < 1:
-            self.touched = np.count_nonzero(cells(mask) > TOUCHED) / math.prod(CELLS)
+            columns, rows = CELLS
+            every = max(1, mask.shape[0] // ROWS)
+            self.touched = glance.cells_above(mask, rows, columns, every, TOUCHED)
             self.upset += min(1 - math.exp(-step), STEADY) * (self.touched - self.upset)
             self.adrift = bool(self.upset > p.relearn_share * (REST if self.adrift else 1))
             grown = p.relearn_history if self.adrift else self.memory + step
             self.memory = min(grown, p.history)
-
-
-def cells(mask: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Mean label of each cell of the picture, CELLS of them, from about ROWS of its rows."""
-    columns, rows = CELLS
-    return np.asarray(glance.cell_means(mask, rows, columns, max(1, mask.shape[0] // ROWS)))

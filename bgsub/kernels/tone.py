@@ -1,0 +1,205 @@
+"""The light of a picture beside another's, by the mean levels of their blocks: a line per channel.
+
+The median of quotients of Chen and Ellis, "A self-adaptive Gaussian mixture model", CVIU 122
+(2014), gives gains; where these do not explain the blocks, pairs of blocks give a gain and an
+offset, as in Negahdaripour, "Revised definition of optical flow", IEEE PAMI 20 (1998), eq. 3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # compiles sooner
+}
+LEAST = 0.02  # change of a channel that is worth following
+AGREE, SUPPORT = 0.05, 0.5  # share of the blocks that must agree on the gain, within 5 %
+RANGE = 0.5, 2.0
+UNEXPLAINED = 1.0  # median residual in grey levels from which gains alone do not explain a frame
+BETTER = 0.5  # share of that residual which offsets must leave, at most
+SCALE = np.float32(4)  # grey levels by which a block may miss the line and belong to it
+NEAR, MOST = 6.0, 0.6  # grey levels within which that share of the blocks must lie
+SLOPES = 0.4, 2.5
+PARTNER = 19  # blocks from one to the other of a pair: far in both directions, of eight columns
+APART = np.float32(8)  # grey levels; of blocks more alike the line's slope tells nothing
+REFINED = 3  # steps of least squares
+FLAT = 1.0  # variance, squared grey levels, of blocks of which no slope can be told
+
+
+@njit(**OPTIONS)
+def find(seen, target, contrast):
+    """What makes the levels of a frame those of the view.
+
+    Parameters
+    ----------
+    seen, target
+        (rows, columns, channels) float32 levels of the blocks of the frame, and of the view.
+    contrast
+        Whether to look for offsets too.
+
+    Returns
+    -------
+    lines, changed
+        (channels, 2) float32 gain and offset, and whether there is anything to change.
+    """
+    channels = seen.shape[2]
+    seen, target = seen.reshape(-1, channels), target.reshape(-1, channels)
+    gains, offsets = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    middle, near = median_quotients(target, seen, AGREE)
+    least, most = middle.min(), middle.max()
+    changed = max(most - 1, 1 - least) >= LEAST
+    changed = changed and near >= SUPPORT and RANGE[0] < least and most < RANGE[1]
+    if changed:
+        gains = middle
+    if contrast:
+        before, _ = misfit(seen, target, gains, offsets, NEAR)
+        if before >= UNEXPLAINED:
+            slopes, raised = lines(seen, target, SLOPES, SCALE)
+            after, near = misfit(seen, target, slopes, raised, NEAR)
+            steep = SLOPES[0] < slopes.min() and slopes.max() < SLOPES[1]
+            if steep and after <= BETTER * before and near >= MOST:
+                gains, offsets, changed = slopes, raised, True
+    found = np.empty((channels, 2), np.float32)
+    found[:, 0], found[:, 1] = gains, offsets
+    return found, changed
+
+
+@njit(**OPTIONS)
+def median(values):
+    """The middle one of a few numbers, of an even number the upper one of two."""
+    # By counting, for to compile a sort takes two seconds.
+    for value in values:
+        below = equal = 0
+        for other in values:
+            below += other < value
+            equal += other == value
+        if below <= values.size // 2 < below + equal:
+            return value
+    return values[0]
+
+
+@njit(**OPTIONS)
+def median_quotients(one, other, tolerance):
+    """Median quotient of each channel, and the share of the blocks that lie near them all.
+
+    Parameters
+    ----------
+    one, other
+        (blocks, channels) float32 levels; what is below 1 in `other` counts as 1.
+    tolerance
+        How far the channels may lie from their medians, on average, as a share of the medians'
+        mean.
+
+    Returns
+    -------
+    middle, share
+        (channels,) float32, and a number.
+    """
+    n, channels = one.shape
+    quotients = np.empty((channels, n), np.float32)
+    middle = np.empty(channels, np.float32)
+    total = 0.0
+    for c in range(channels):
+        for k in range(n):
+            quotients[c, k] = one[k, c] / max(other[k, c], np.float32(1))
+        middle[c] = median(quotients[c])
+        total += middle[c]
+    near = 0
+    for k in range(n):
+        off = 0.0
+        for c in range(channels):
+            off += abs(quotients[c, k] - middle[c])
+        near += off < tolerance * total
+    return middle, near / n
+
+
+@njit(**OPTIONS)
+def lines(seen, target, slopes, scale):
+    """Gain and offset of each channel that bring most blocks from `seen` to `target`.
+
+    The best of the lines through pairs of blocks, by the sum of their residuals up to `scale`
+    (MSAC: Torr and Zisserman, "MLESAC", CVIU 78, 2000), is refined by weighted least squares, in
+    which what lies far off weighs little (Geman and McClure, 1987).
+
+    Parameters
+    ----------
+    seen, target
+        (blocks, channels) float32.
+    slopes
+        Least and largest gain.
+    scale
+        Residual, in units of `target`, of a block that may not belong.
+
+    Returns
+    -------
+    gains, offsets
+        (channels,) float32.
+    """
+    n, channels = seen.shape
+    gains, offsets = np.ones(channels, np.float32), np.zeros(channels, np.float32)
+    for c in range(channels):
+        x, y = seen[:, c].copy(), target[:, c].copy()
+        gain, offset = np.float32(1), np.float32(0)
+        least = np.float32(np.inf)
+        for k in range(n):
+            other = (k + PARTNER) % n
+            apart = x[other] - x[k]
+            if abs(apart) < APART:
+                continue
+            a = (y[other] - y[k]) / apart
+            if not slopes[0] < a < slopes[1]:
+                continue
+            b = y[k] - a * x[k]
+            cost = np.float32(0)
+            for m in range(n):
+                cost += min(abs(a * x[m] + b - y[m]), scale)
+            if cost < least:
+                least, gain, offset = cost, a, b
+        for _ in range(REFINED):
+            w = wx = wy = wxx = wxy = 0.0
+            for m in range(n):
+                off = (gain * x[m] + offset - y[m]) / scale
+                weight = 1 / (1 + off * off) ** 2
+                w, wx, wy = w + weight, wx + weight * x[m], wy + weight * y[m]
+                wxx, wxy = wxx + weight * x[m] * x[m], wxy + weight * x[m] * y[m]
+            spread = w * wxx - wx * wx
+            if spread > FLAT * w * w:
+                gain = np.float32((w * wxy - wx * wy) / spread)
+                offset = np.float32((wy - gain * wx) / w)
+        gains[c], offsets[c] = gain, offset
+    return gains, offsets
+
+
+@njit(**OPTIONS)
+def misfit(seen, target, gains, offsets, tolerance):
+    """How well seen * gains + offsets meets the target.
+
+    Parameters
+    ----------
+    seen, target
+        (blocks, channels) float32 levels.
+    gains, offsets
+        (channels,) float32.
+    tolerance
+        Distance, averaged over the channels, up to which a block is near.
+
+    Returns
+    -------
+    middle, share
+        Median of these distances over the blocks, and the share of the blocks that are near.
+    """
+    n, channels = seen.shape
+    off = np.zeros(n, np.float32)
+    near = 0
+    for k in range(n):
+        for c in range(channels):
+            off[k] += abs(gains[c] * seen[k, c] + offsets[c] - target[k, c])
+        off[k] /= channels
+        near += off[k] < tolerance
+    return median(off), near / n
