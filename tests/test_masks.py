@@ -211,7 +211,8 @@ def test_one_cleaner_takes_pictures_of_several_sizes():
 
 
 @pytest.mark.parametrize(
-    ("size", "side"), [((240, 320), 9), ((480, 720), 13), ((1080, 1920), 13), ((1, 1), 9)]
+    ("size", "side"),
+    [((1, 1), 5), ((120, 160), 7), ((240, 320), 9), ((480, 640), 13), ((1080, 1920), 13)],
 )
 def test_the_window_grows_with_the_picture(size, side):
     assert side_for(size[0] * size[1]) == side

@@ -93,8 +93,8 @@ def turning(turn, frames=250, size=(60, 80)):
 
 def test_a_camera_that_turns_is_learnt_anew():
     """After two seconds of turning and two of rest; its old memory would be foreground for long."""
-    following = AdaptiveMixture(preset("fast"))
-    staying = AdaptiveMixture(replace(preset("fast"), relearn_share=1.0))
+    fast = replace(preset("fast"), stabilise=False)
+    following, staying = AdaptiveMixture(fast), AdaptiveMixture(replace(fast, relearn_share=1.0))
     shares = []
     for n, image in enumerate(turning(range(100, 150))):
         shares.append([np.mean(m.apply(image, n / 25) == 255) for m in (following, staying)])

@@ -32,7 +32,7 @@ class MaskParams:
 
     majority: int = 0
     """Side of the majority filter's square window in pixels, odd; 1 is off, 0 fits the window to
-    the picture: 9 at 320x240, 13 from 720x480 on."""
+    the picture: 7 at 160x120, 9 at 320x240, 13 from 640x480 on."""
     weak_share: float = 0.25
     """Share of the window's pixels from which a pixel belongs to a foreground that it is connected
     to; 0.5 is off."""
@@ -131,6 +131,10 @@ class Cleaner:
 
 
 def side_for(n_pixels: int) -> int:
-    """Side of the majority window for pictures of `n_pixels`: 9 at 320x240, at most 13."""
-    side = min(round(n_pixels / QVGA) + 8, 13)
+    """Side of the majority window for pictures of `n_pixels`: 9 at 320x240, at most 13.
+
+    It grows with the picture's side, but more slowly: the outlines of small things need a window
+    that is small, and noise one that is not too small.
+    """
+    side = min(int(5 + 4 * math.sqrt(n_pixels / QVGA)), 13)
     return side + 1 - side % 2
