@@ -15,7 +15,6 @@ from bgsub.evaluation.runs import Contender
 from bgsub.kernels import movers, online, regions, texture, window
 from bgsub.kernels.shift import refine
 from bgsub.kernels.translate import translated
-from bgsub.kernels.window import Window
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
 from bgsub.models.colour import has_colour
@@ -904,17 +903,15 @@ def test_a_region_that_winds_is_one():
 def test_movers_are_opencvs_dilation_of_what_is_no_ghost(size, share):
     """Bit 1 near what moves, bit 2 where it was so before, bit 4 on a ghost while it is there."""
     rng = np.random.default_rng(size)
-    view, moving = Window(size, 7), (rng.random(size) < 0.1).astype(np.uint8) * np.uint8(4)
+    moving = (rng.random(size) < 0.1).astype(np.uint8) * np.uint8(4)
     for n in range(4):
         chances = [1 - 2 * share, share, share]
         mask = rng.choice(np.array([0, 127, 255], np.uint8), size, p=chances)
-        mask[n * 9 :, 127:129] = mask[: n * 3, 256:257] = 255  # beside where blocks of a row meet
+        mask[n * 9 :, 127:129] = mask[: n * 3, 256:257] = 255
         ghosts = (moving & 4) * (mask == 255)
         wide = cv2.dilate(((mask == 255) & (ghosts == 0)).astype(np.uint8), np.ones((7, 7)))
         expected = ghosts | (moving & 1) * 2 | wide
-        movers.remember(mask, moving, view.labels)
-        view.look(0.0, 255)
-        movers.add(view.found, moving)
+        movers.remember(mask, moving, 3)
         np.testing.assert_array_equal(moving, expected)
 
 

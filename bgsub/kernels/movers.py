@@ -16,21 +16,59 @@ NOTHING, FULL = np.uint8(0), np.uint8(255)  # the compiler takes bare numbers fo
 
 
 @njit(**OPTIONS)
-def remember(mask, moving, plane):
-    """Move NOW to BEFORE, keep GHOST where `mask` is 255, and put what else is 255 into `plane`."""
-    for y in range(mask.shape[0]):
-        labels, bits, movers = mask[y], moving[y], plane[y]
-        for x in range(labels.size):
-            foreground = FULL if labels[x] == FULL else NOTHING
-            ghost = np.uint8(bits[x] & foreground & GHOST)
-            bits[x] = ((bits[x] & NOW) << 1) | ghost
-            movers[x] = NOTHING if ghost else foreground
+def remember(mask, moving, reach):
+    """Move NOW to BEFORE, keep GHOST where `mask` is 255, and set NOW near what else is 255.
+
+    Parameters
+    ----------
+    mask
+        (height, width) uint8 labels.
+    moving
+        (height, width) uint8 bits. Changed in place.
+    reach
+        Pixels, across and down, within which a pixel is near.
+    """
+    height, width = mask.shape
+    row = np.zeros(width + 2 * reach, np.uint8)
+    movers, near = row[reach : reach + width], np.empty(width, np.uint8)
+    # Bits of rows below are moved on before a row above sets NOW there.
+    for y in range(-reach, height):
+        ahead = y + reach
+        if ahead < height:
+            move_on(mask[ahead], moving[ahead])
+        if y >= 0 and spread(mask[y], moving[y], movers):
+            near[:] = row[:width]
+            for step in range(1, 2 * reach + 1):
+                join(near, row[step : step + width])
+            for other in range(max(y - reach, 0), min(y + reach + 1, height)):
+                mark(near, moving[other])
 
 
 @njit(**OPTIONS)
-def add(plane, moving):
-    """Set NOW where `plane` is 255."""
-    for y in range(moving.shape[0]):
-        near, bits = plane[y], moving[y]
-        for x in range(bits.size):
-            bits[x] |= near[x] & NOW
+def move_on(labels, bits):
+    for x in range(labels.size):
+        foreground = FULL if labels[x] == FULL else NOTHING
+        bits[x] = ((bits[x] & NOW) << 1) | np.uint8(bits[x] & foreground & GHOST)
+
+
+@njit(**OPTIONS)
+def spread(labels, bits, movers):
+    """Fill `movers` with 255 where labels are, but for ghosts; whether there are any."""
+    some = NOTHING
+    for x in range(labels.size):
+        foreground = FULL if labels[x] == FULL else NOTHING
+        movers[x] = NOTHING if bits[x] & GHOST else foreground
+        some = np.uint8(some | movers[x])
+    return some > 0
+
+
+@njit(**OPTIONS)
+def join(near, other):
+    for x in range(near.size):
+        near[x] |= other[x]
+
+
+@njit(**OPTIONS)
+def mark(near, bits):
+    for x in range(near.size):
+        bits[x] |= near[x] & NOW

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from bgsub.kernels.lanes import LANES, anywhere, bits, filled, load, select, store
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+# Nothing here makes an array, and references that are not counted cost nothing on every row.
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
 # Only kernels call these, so no way in from Python need be compiled.
 STEP: dict[str, Any] = {
     **OPTIONS,
@@ -104,26 +105,32 @@ def count(columns, at, labels, first, least, step):
 
 
 @njit(**STEP)
-def add_up(columns, side, first, last, one, other):
-    """Sums of `side` columns from each of first..last-1 on, in the array that is returned."""
-    sums, width, bit = columns, 1, 1
+def add_up(columns, side, first, last, sums, other):
+    """Fill `sums` with the sums of `side` columns from each of first..last-1 on."""
+    width, bit, steps = 1, 1, 0
     while bit * 2 <= side:
         bit *= 2
+        steps += 1
+    if steps == 0:
+        for x in range(first, last, LANES):
+            store(sums, x, load(columns, x))
+    if steps % 2 == 0:
+        sums, other = other, sums  # so that the last step fills it
+    before = columns
     while bit > 1:
         bit //= 2
         end = last + side - 2 * width
         if side & bit:
             for x in range(first, end, LANES):
-                pair = load(sums, x) + load(sums, x + width)
-                store(one, x, pair + load(columns, x + 2 * width))
+                pair = load(before, x) + load(before, x + width)
+                store(sums, x, pair + load(columns, x + 2 * width))
             width = 2 * width + 1
         else:
             for x in range(first, end, LANES):
-                store(one, x, load(sums, x) + load(sums, x + width))
+                store(sums, x, load(before, x) + load(before, x + width))
             width = 2 * width
-        sums = one
-        one, other = other, one
-    return sums
+        before = sums
+        sums, other = other, sums
 
 
 @njit(**STEP)
@@ -136,6 +143,19 @@ def differ(one, two, first, last):
 
 
 @njit(**OPTIONS)
+def needed(need, rows, side, width, share):
+    """Fill `need` with the labels that are no more than `share` of the window of each pixel."""
+    half = side // 2
+    need[:width] = np.int64(rows * side * share)
+    need[width:] = side * side  # beyond the picture nothing is found
+    for n in range(2 * half):  # near the border the window is what lies inside
+        x = n if n < half else width - 1 - n + half
+        if 0 <= x < width:
+            inside = min(x + half, width - 1) - max(x - half, 0) + 1
+            need[x] = np.int64(rows * inside * share)
+
+
+@njit(**OPTIONS)
 def look(
     labels, words, width, side, share, least, shade, weak_share, columns, blocks, out, sure, weak
 ):
@@ -145,7 +165,7 @@ def look(
     """
     height, row = words.shape[0], words.shape[1] * 8
     half = side // 2
-    own, either, need, one, two = columns[0], columns[1], columns[2], columns[3], columns[4]
+    own, either, need, sums, spare = columns[0], columns[1], columns[2], columns[3], columns[4]
     need_weak, own_sums, weakly = columns[5], columns[6], weak_share < 1
     near, n_blocks = blocks[height], blocks.shape[1]
     nothing = filled(0, load(labels, 0))
@@ -174,10 +194,9 @@ def look(
         seen = min(y, height - 1) - max(y - side + 1, 0) + 1
         if seen != rows:
             rows = seen
-            for x in range(row):
-                inside = min(x + half, width - 1) - max(x - half, 0) + 1
-                need[x] = np.int64(rows * inside * share) if x < width else side * side
-                need_weak[x] = np.int64(rows * inside * weak_share) if x < width else side * side
+            needed(need, rows, side, width, share)
+            if weakly:
+                needed(need_weak, rows, side, width, weak_share)
         block = done = 0
         while done < row:
             while block < n_blocks and not near[block]:
@@ -192,7 +211,7 @@ def look(
             while block < n_blocks and near[block]:
                 block += 1
             done = min((block * BLOCK + half + LANES - 1) // LANES * LANES, row)
-            sums = add_up(own, side, first, done, one, two)
+            add_up(own, side, first, done, sums, spare)
             for x in range(first, done, LANES):
                 mine = load(sums, x)
                 more = mine > load(need, x)
@@ -202,7 +221,7 @@ def look(
                     weak[(start + x) // LANES] = bits(mine > load(need_weak, x))
                     store(own_sums, x, mine)
             if (shade or weakly) and differ(own, either, first, done + side):
-                sums = add_up(either, side, first, done, one, two)
+                add_up(either, side, first, done, sums, spare)
                 for x in range(first, done, LANES):
                     total, now = load(sums, x), load(out, start + x)
                     if shade:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from bgsub.errors import FrameError, require
 from bgsub.kernels import movers, online, shade, threads
 from bgsub.kernels.lanes import LANES
-from bgsub.kernels.window import Window
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
 from bgsub.models.light import Light, Tone, block_levels, brightened
@@ -38,7 +37,7 @@ from bgsub.models.upheaval import Upheaval
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
-NEAR = 7  # pixels, side of the square around a moving thing in which labels change for its sake
+NEAR = 3  # pixels around a moving thing in which labels change for its sake
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
 SCENE_EVERY = 1.0  # seconds between two looks at the view as a whole
@@ -168,7 +167,6 @@ class AdaptiveMixture:
         self._moving = np.empty((0, 0), np.uint8)
         self._earlier = np.empty((0, 0), np.uint8)
         self._flagged = np.empty(0, np.uint8)
-        self._vicinity: Window | None = None
         self._upheaval = Upheaval(self.params)
         self._stabiliser = Stabiliser(self.params.stabilise_rows, self.params.stabilise_every)
         self._light = Light(self.params.follow_contrast)
@@ -261,14 +259,9 @@ class AdaptiveMixture:
                 return
             if self._pose.moved:
                 mask = self._pose.settled(mask)
-            if self._vicinity is None:
-                self._vicinity = Window(self._size, NEAR)
-            labels, near = self._vicinity.labels, self._vicinity.found
             if self.params.ghost_edges and self._look and self._image is not None:
                 self._judge_ghosts(mask)
-            movers.remember(np.ascontiguousarray(mask), self._moving, labels)
-            self._vicinity.look(0.0, 255)
-            movers.add(near, self._moving)
+            movers.remember(np.ascontiguousarray(mask), self._moving, NEAR)
 
     def _judge_ghosts(self, mask: NDArray[np.uint8]) -> None:
         """Note where there is a ghost, and forget the background of what was one twice in a row."""
@@ -465,7 +458,7 @@ class AdaptiveMixture:
         return self._state.nbytes
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_image": None, "_shadows": NO_SHADOWS, "_vicinity": None}
+        return {**self.__dict__, "_image": None, "_shadows": NO_SHADOWS}
 
     def __setstate__(self, values: dict[str, Any]) -> None:
         self.__dict__.update(values)
