@@ -658,7 +658,7 @@ def test_textures_are_compared_as_stated(size, side):
     got, kept = labels.copy(), np.zeros(online.tiles(labels.size), np.uint32)
     views = (view.astype(np.float32) for view in (shown, learnt_view))
     blocks = np.empty([-(-n // 2) for n in cells], np.uint8)
-    assert texture.foreground_blocks(labels, side, blocks)
+    assert texture.comparable(held, blocks)
     texture.forgive(got, kept, blocks, *views, held, side, 0.85, 127)
     assert 0.1 < np.mean(wanted[labels == 255] == 127) < 0.9
     np.testing.assert_array_equal(got, wanted)

@@ -10,58 +10,68 @@ from bgsub.kernels.means import SUMS
 SIZES = [((41, 57), 2), ((60, 64), 3), ((18, 200), 3)]
 
 
-def sparse(size, seed=0):
-    """Labels with a few patches of 255 among 0 and 127, and one in the corner beside the cells."""
+def few(size, side, seed=0):
+    """Cells that are held in a few places: (rows, columns) float32 of 0 and 1."""
     rng = np.random.default_rng(seed)
-    labels = rng.choice(np.array([0, 127], np.uint8), size)
-    for _ in range(3):
-        y, x = (rng.integers(0, n - 2) for n in size)
-        labels[y : y + 2, x : x + 2] = 255
-    labels[-1, -1] = 255
-    return labels
+    held = rng.random([n // side for n in size]) < 0.3
+    for _ in range(2):
+        y, x = (rng.integers(0, n - 4) for n in held.shape)
+        held[y : y + 5, x : x + 5] = True
+    return held.astype(np.float32)
 
 
-def blocks_of(labels, side):
-    """Shape of the squares of 2x2 cells, and (rows, columns) of those that hold foreground."""
-    shape = [-(-(n // side) // 2) for n in labels.shape]
-    at = [
-        np.minimum(n // (2 * side), m - 1)
-        for n, m in zip(np.nonzero(labels == 255), shape, strict=True)
-    ]
-    return shape, at
+def windows(held):
+    """Block and window of each square of 2x2 cells."""
+    rows, columns = held.shape
+    for j in range(-(-rows // 2)):
+        for i in range(-(-columns // 2)):
+            top, left = np.clip([2 * j - 2, 2 * i - 2], 0, [rows - 6, columns - 6])
+            yield (j, i), (slice(top, top + 6), slice(left, left + 6))
+
+
+@pytest.mark.parametrize(("size", "side"), SIZES)
+def test_cells_are_held_where_most_of_their_labels_are(size, side):
+    rng = np.random.default_rng(1)
+    labels = rng.choice(np.array([0, 127, 255], np.uint8), size)
+    labels[: 4 * side, : 9 * side] = 0
+    labels[: side // 2, :side] = 255  # a half is enough, if the side is even
+    rows, columns = (n // side for n in size)
+    held = np.full((rows, columns), 9, np.float32)
+    texture.held_cells(labels, side, held)
+    cells = labels[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    np.testing.assert_array_equal(held, cells.mean(axis=(1, 3)) >= 127.5)
+    assert held[0, 0] == (side % 2 == 0)
 
 
 @pytest.mark.parametrize(("size", "side"), SIZES)
 @pytest.mark.parametrize("seed", range(4))
-def test_blocks_are_those_that_hold_foreground(size, side, seed):
-    labels = sparse(size, seed)
-    shape, at = blocks_of(labels, side)
+def test_squares_are_compared_around_which_enough_cells_are_held(size, side, seed):
+    held = few(size, side, seed)
+    shape = [-(-n // 2) for n in held.shape]
     blocks, expected = np.full(shape, 9, np.uint8), np.zeros(shape, np.uint8)
-    expected[tuple(at)] = 1
-    assert texture.foreground_blocks(labels, side, blocks)
+    for block, window in windows(held):
+        expected[block] = held[window].sum() >= texture.FEWEST
+    assert texture.comparable(held, blocks)
     np.testing.assert_array_equal(blocks, expected)
-    labels[labels == 255] = 127
-    assert not texture.foreground_blocks(labels, side, blocks)
+    assert 0 < expected.mean() < 0.5
+    assert not texture.comparable(held * 0, blocks)
     assert not blocks.any()
 
 
 @pytest.mark.parametrize(("size", "side"), SIZES)
 @pytest.mark.parametrize("seed", range(4))
 def test_the_cells_around_them_are_compared_and_the_tiles_that_hold_these(size, side, seed):
-    labels = sparse(size, seed)
-    shape, at = blocks_of(labels, side)
-    blocks = np.zeros(shape, np.uint8)
-    blocks[tuple(at)] = 1
-    rows, columns = (n // side for n in size)
-    cells, tiles = (
-        np.zeros((rows, columns), np.uint8),
-        np.zeros(online.tiles(labels.size), np.uint8),
-    )
+    held = few(size, side, seed)
+    rows, columns = held.shape
+    blocks = np.empty([-(-n // 2) for n in held.shape], np.uint8)
+    texture.comparable(held, blocks)
+    cells = np.zeros((rows, columns), np.uint8)
+    tiles = np.zeros(online.tiles(size[0] * size[1]), np.uint8)
     texture.compared(blocks, side, size[1], cells, tiles)
     near = np.zeros_like(cells)
-    for j, i in np.argwhere(blocks):
-        top, left = np.clip([2 * j - 2, 2 * i - 2], 0, [rows - 6, columns - 6])
-        near[top : top + 6, left : left + 6] = 1
+    for block, window in windows(held):
+        if blocks[block]:
+            near[window] = 1
     np.testing.assert_array_equal(cells, near)
     pixels = np.zeros(size, np.uint8)
     pixels[: rows * side, : columns * side] = near.repeat(side, 0).repeat(side, 1)

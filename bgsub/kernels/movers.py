@@ -11,6 +11,13 @@ import numpy as np
 from numba import njit
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+# Only remember() calls these, on every row, and they make no array.
+STEP: dict[str, Any] = {
+    **OPTIONS,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "_nrt": False,
+}
 NOW, BEFORE, GHOST = 1, 2, 4
 NOTHING, FULL = np.uint8(0), np.uint8(255)  # the compiler takes bare numbers for wider ones
 
@@ -44,14 +51,15 @@ def remember(mask, moving, reach):
                 mark(near, moving[other])
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def move_on(labels, bits):
+    """Move NOW to BEFORE, and keep GHOST where labels are 255, in a row."""
     for x in range(labels.size):
         foreground = FULL if labels[x] == FULL else NOTHING
         bits[x] = ((bits[x] & NOW) << 1) | np.uint8(bits[x] & foreground & GHOST)
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def spread(labels, bits, movers):
     """Fill `movers` with 255 where labels are, but for ghosts; whether there are any."""
     some = NOTHING
@@ -62,13 +70,15 @@ def spread(labels, bits, movers):
     return some > 0
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def join(near, other):
+    """Set in `near` what is set in another row."""
     for x in range(near.size):
         near[x] |= other[x]
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def mark(near, bits):
+    """Set NOW where `near` is 255, in a row."""
     for x in range(near.size):
         bits[x] |= near[x] & NOW

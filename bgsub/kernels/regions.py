@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from bgsub.kernels import window
 
 OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+# What makes no array counts no references, which costs nothing on every row then.
+BARE: dict[str, Any] = {**OPTIONS, "_nrt": False}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
 HIGH = np.uint64(0x8080808080808080)  # set in 255, not in 0 and 127
 MOST_GROWTH = 1.25  # times its size; what grows more has run out into noise
@@ -33,7 +35,7 @@ def room(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int32],
     return starts, np.empty((2, 3, most), np.int32), np.empty((2, most), np.int64)
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def find_runs(plane, words, width, starts, runs):
     """Runs of 255 in a plane; those of row y are starts[y] to starts[y + 1]."""
     height, n_words = words.shape
@@ -60,7 +62,7 @@ def find_runs(plane, words, width, starts, runs):
     starts[height] = n
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def find_gaps(starts, runs, width, gap_starts, gaps):
     """The runs of what lies between runs."""
     n = 0
@@ -78,7 +80,7 @@ def find_gaps(starts, runs, width, gap_starts, gaps):
     gap_starts[starts.size - 1] = n
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def root(runs, run):
     """The first run of the region that `run` belongs to; shortens the way for the next search."""
     while runs[PARENT, run] != run:
@@ -87,7 +89,7 @@ def root(runs, run):
     return run
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def join(starts, runs, reach):
     """Make regions of runs that touch, over corners too with reach = 1.
 
@@ -110,7 +112,7 @@ def join(starts, runs, reach):
         runs[PARENT, run] = runs[PARENT, runs[PARENT, run]]
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def measure(starts, runs, width, border, areas):
     """Pixels of each region, at its first run; with `border`, endless if it touches the border."""
     height = starts.size - 1
@@ -124,7 +126,7 @@ def measure(starts, runs, width, border, areas):
                 areas[at] += ENDLESS
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, areas):
     """Take small blobs of 255 out of a plane, then fill small holes with it.
 
@@ -217,7 +219,7 @@ def shrink(weak, sure, width, reach, wide):
             wide[y, last + 1 :] = 0
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def find_bit_runs(wide, width, starts, runs):
     """As find_runs, of the set bits of a plane's words."""
     height, n_words = wide.shape
@@ -244,7 +246,7 @@ def find_bit_runs(wide, width, starts, runs):
     starts[height] = n
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def grow(plane, wide, width, smallest, starts, runs, areas):
     """Give blobs of 255 in a plane what is set in `wide` and belongs to them.
 
@@ -288,7 +290,7 @@ def grow(plane, wide, width, smallest, starts, runs, areas):
 LEFT, TOP, RIGHT, BOTTOM, AREA, TWICE_X, SUM_Y = range(7)
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def describe(starts, runs, numbers, table):
     """Number the regions in the order of their first runs, and fill their rows of `table`.
 
@@ -316,7 +318,7 @@ def describe(starts, runs, numbers, table):
     return n
 
 
-@njit(**OPTIONS)
+@njit(**BARE)
 def paint(starts, runs, numbers, region, top, left, out):
     """Set `out`, whose corner is at (top, left) of the picture, to 1 where the region is."""
     for y in range(out.shape[0]):

@@ -31,12 +31,9 @@ CONTRAST = 12.0  # squared grey levels; a flatter background has no texture to k
 OTHER_CONTRAST = 1.6  # times as much contrast as the brightness explains, or as little, is a thing
 
 
-FOREGROUND = np.uint8(0x80)  # a bit that only labels of 255 have
-
-
 @njit(**OPTIONS)
-def foreground_blocks(labels, side, blocks):
-    """Set in `blocks` the squares of 2x2 cells that hold 255; whether any does.
+def held_cells(labels, side, held):
+    """Set `held` to 1 for cells whose mean label is more than a half of 255, else to 0.
 
     Parameters
     ----------
@@ -44,28 +41,28 @@ def foreground_blocks(labels, side, blocks):
         (height, width) uint8.
     side
         Pixels along the side of a cell.
-    blocks
-        (rows, columns) uint8, half as many as the cells, rounded up. The last of them take what is
-        left of the picture. Written.
+    held
+        (rows, columns) float32. Written.
     """
-    height, width = labels.shape
-    rows, columns = blocks.shape
-    square = side * BLOCK
-    seen, found = np.empty(width, np.uint8), 0
+    rows, columns = held.shape
+    sums = np.empty(columns * side, np.uint32)
+    half = np.uint32((255 * side * side + 1) // 2)
     for j in range(rows):
-        for x in range(width):
-            seen[x] = 0
-        for y in range(j * square, height if j == rows - 1 else (j + 1) * square):
+        for x in range(sums.size):
+            sums[x] = 0
+        for y in range(j * side, (j + 1) * side):
             row = labels[y]
-            for x in range(width):
-                seen[x] |= row[x]
+            for x in range(sums.size):
+                sums[x] += row[x]
+        most = np.uint32(0)
+        for x in range(sums.size):
+            most = max(most, sums[x])
         for i in range(columns):
-            held = np.uint8(0)
-            for x in range(i * square, width if i == columns - 1 else (i + 1) * square):
-                held |= seen[x]
-            blocks[j, i] = held >= FOREGROUND
-            found += blocks[j, i]
-    return found > 0
+            part = np.uint32(0)
+            if most:
+                for x in range(side):
+                    part += sums[i * side + x]
+            held[j, i] = np.float32(1) if part >= half else np.float32(0)
 
 
 @njit(**OPTIONS)
@@ -76,13 +73,43 @@ def corner(block, cells):
 
 
 @njit(**OPTIONS)
+def comparable(held, blocks):
+    """Set in `blocks` the squares of 2x2 cells around which FEWEST cells are held; whether any is.
+
+    Parameters
+    ----------
+    held
+        (rows, columns) float32 of 0 and 1, SIDE of each at least.
+    blocks
+        (rows, columns) uint8, half as many as the cells, rounded up. Written.
+    """
+    found = 0
+    down = np.empty(held.shape[1], np.float32)
+    for j in range(blocks.shape[0]):
+        top = corner(j, held.shape[0])
+        for x in range(down.size):
+            down[x] = 0
+        for y in range(top, top + SIDE):
+            row = held[y]
+            for x in range(down.size):
+                down[x] += row[x]
+        for i in range(blocks.shape[1]):
+            left, total = corner(i, held.shape[1]), np.float32(0)
+            for x in range(SIDE):
+                total += down[left + x]
+            blocks[j, i] = total >= FEWEST
+            found += blocks[j, i]
+    return found > 0
+
+
+@njit(**OPTIONS)
 def compared(blocks, side, width, cells, tiles):
     """Set what is compared for the sake of `blocks`: cells, and tiles that hold them.
 
     Parameters
     ----------
     blocks
-        What foreground_blocks() set.
+        What comparable() set.
     side
         Pixels along the side of a cell.
     width
@@ -171,7 +198,7 @@ def forgive(labels, kept, blocks, shown, learnt, held, side, correlation, label)
     kept
         For each tile one bit a pixel, as in `shade.Shadows`. Changed in place.
     blocks
-        What foreground_blocks() set: only there is anything changed.
+        What comparable() set: only there is anything changed.
     shown, learnt
         Mean luma of the cells of picture and background, (rows, columns) float32 of whole numbers,
         6 of each at least.
@@ -210,8 +237,6 @@ def is_alike(shown, learnt, held, row, column, correlation):
             n += w
             b += w * two
             bb += w * two * two
-    if n < FEWEST:
-        return False
     q = b / n
     qq = bb / n - q * q
     if qq < CONTRAST:

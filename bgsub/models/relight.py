@@ -49,8 +49,10 @@ def forgive(
     if min(mask.shape) < texture.SIDE * side:
         return
     size = height // side, width // side
+    held = np.empty(size, np.float32)
+    texture.held_cells(mask, side, held)
     blocks = np.empty([-(-n // texture.BLOCK) for n in size], np.uint8)
-    if not texture.foreground_blocks(mask, side, blocks):
+    if not texture.comparable(held, blocks):
         return
     cells, tiles = np.zeros(size, np.uint8), np.zeros(online.tiles(mask.size), np.uint8)
     texture.compared(blocks, side, width, cells, tiles)
@@ -63,6 +65,5 @@ def forgive(
         texture.cell_levels(rows, side, step, factors, np.float32(offset), cells, sums, found)
         return found
 
-    held = (levels(mask) >= 128).astype(np.float32)
     views = levels(image, factors, offset), levels(learnt(tiles))
     texture.forgive(mask, kept, blocks, *views, held, side, correlation, label)
