@@ -293,8 +293,8 @@ class TestModelFiles:
         return str(caught.value)
 
     def test_a_newer_version_is_refused(self, saved):
-        self.rewritten(saved, about=lambda b: b.replace(b'"version": 5', b'"version": 6'))
-        assert "format version 6, and this bgsub reads version 5" in self.refusal(saved)
+        self.rewritten(saved, about=lambda b: b.replace(b'"version": 6', b'"version": 7'))
+        assert "format version 7, and this bgsub reads version 6" in self.refusal(saved)
 
     def test_a_truncated_file_is_refused_wherever_it_ends(self, saved):
         whole = saved.read_bytes()

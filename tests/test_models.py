@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bgsub.models import AdaptiveMixture, load, preset
-from bgsub.models.stabilise import Stabiliser
+from bgsub.models.stabilise import Pose, Stabiliser
 
 
 def noisy(frames, size=(48, 64), seed=0):
@@ -144,8 +144,8 @@ def test_more_rows_follow_a_shake_more_exactly():
     view = np.clip(128 + 50 * view / view.std(), 0, 255).astype(np.uint8)
     error = {}
     for rows in (60, 120):
-        stabiliser = Stabiliser(rows)
-        stabiliser.learn(stabiliser.pose(view, 1.0)[1], 1.0)
+        stabiliser = Stabiliser(rows, zoom=False)
+        stabiliser.learn(stabiliser.pose(view, 1.0)[1], 1.0, Pose())
         misses = []
         for x, y in rng.uniform(-6, 6, (12, 2)):
             matrix = np.array([[1, 0, x], [0, 1, y]])

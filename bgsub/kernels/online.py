@@ -29,7 +29,6 @@ others leave.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from functools import cache
@@ -1243,38 +1242,33 @@ def unrest(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.f
     return (planes * left[:, None]).reshape(-1)[:n_pixels]
 
 
-def shifted(
-    variant: Variant, state: NDArray[Any], size: tuple[int, ...], dx: int, dy: int
+def relaid(
+    variant: Variant, state: NDArray[Any], source: NDArray[np.intp], most_hits: int | None = None
 ) -> NDArray[Any]:
-    """State of a view that lies dx pixels farther left and dy farther up on the scene.
-
-    What the old view showed at (y, x) is at (y + dy, x + dx); what it did not show is blank.
+    """State of a view whose pixels lie elsewhere on the scene.
 
     Parameters
     ----------
     variant
         What kernel.
     state
-        All modes of `size`; left as it is.
-    size
-        (height, width) of the view.
-    dx, dy
-        Pixels.
+        All modes; left as it is.
+    source
+        (n_pixels,) number of the pixel of `state` that each takes over; below 0 it stays blank.
+    most_hits
+        Hits that no mode has more than, so that its mean soon fits what is there.
     """
-    n_pixels, (height, width) = math.prod(size), size
+    n_pixels, known = source.size, source >= 0
     moved = blank(variant, n_pixels)
-    rows, columns = slice(max(dy, 0), height + min(dy, 0)), slice(max(dx, 0), width + min(dx, 0))
-    rows_before = slice(max(-dy, 0), height - max(dy, 0))
-    columns_before = slice(max(-dx, 0), width - max(dx, 0))
-    for before, after in zip(
-        _settled(variant, state, n_pixels), _fields(variant, moved, n_pixels), strict=True
-    ):
-        whole = np.ascontiguousarray(before).reshape(len(before), -1)
-        old = whole[:, :n_pixels].reshape(-1, height, width)
-        new = np.zeros_like(whole)
-        shown = new[:, :n_pixels].reshape(-1, height, width)
-        shown[:, rows, columns] = old[:, rows_before, columns_before]
-        after[:] = new.reshape(after.shape)
+    old, new = _settled(variant, state, n_pixels), _fields(variant, moved, n_pixels)
+    for before, after in zip(old, new, strict=True):
+        whole = np.zeros((len(after), after[0].size), after.dtype)
+        flat = np.ascontiguousarray(before).reshape(len(before), -1)
+        whole[:, :n_pixels][:, known] = flat[:, source[known]]
+        after[:] = whole.reshape(after.shape)
+    if most_hits is not None:
+        hits = new[-2]
+        np.minimum(hits, most_hits, out=hits)
     return moved
 
 

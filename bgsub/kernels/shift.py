@@ -1,4 +1,4 @@
-"""Refine the shift between two small pictures to a part of a pixel.
+"""Refine the shift between two small pictures to a part of a pixel, and find how one has grown.
 
 Lucas and Kanade, "An iterative image registration technique with an application to stereo vision",
 IJCAI 1981: the shift that leaves the least difference, by steps along the gradient. What differs
@@ -84,3 +84,49 @@ def row_sums(picture, target, parts, usual):
         x_off += weight * right * off
         y_off += weight * down * off
     return xx, xy, yy, x_off, y_off, total
+
+
+@njit(**OPTIONS)
+def grown(warped, target, box, every, usual):
+    """One step of Lucas and Kanade for a growth, about the top left corner, and a shift.
+
+    Both are (height, width) float32; only what lies in `box` (top, bottom, left, right) is looked
+    at, every so many rows. Returns the growth and the shift (dx, dy) by which `warped` lies off
+    `target`, zeros where the edges do not tell them, and the mean of |warped - target|.
+    """
+    height, width = target.shape
+    half, one, near = np.float32(0.5), np.float32(1), np.float32(usual)
+    a = b = c = d = e = f = u = v = w = total = np.float64(0)
+    n = 0
+    left, right = max(1, box[2]), min(width - 1, box[3])
+    for y in range(max(1, box[0]), min(height - 1, box[1]), every):
+        ss = sx = sy = xx = xy = yy = s_off = x_off = y_off = miss = np.float32(0)
+        for x in range(left, right):
+            off = warped[y, x] - target[y, x]
+            gx = half * (target[y, x + 1] - target[y, x - 1])
+            gy = half * (target[y + 1, x] - target[y - 1, x])
+            gs = gx * np.float32(x + half) + gy * np.float32(y + half)
+            weight = one / (one + (off / near) * (off / near))
+            weight *= weight
+            miss += abs(off)
+            ss += weight * gs * gs
+            sx += weight * gs * gx
+            sy += weight * gs * gy
+            xx += weight * gx * gx
+            xy += weight * gx * gy
+            yy += weight * gy * gy
+            s_off += weight * gs * off
+            x_off += weight * gx * off
+            y_off += weight * gy * off
+        a, b, c, d, e, f = a + ss, b + sx, c + sy, d + xx, e + xy, f + yy
+        u, v, w, total = u + s_off, v + x_off, w + y_off, total + miss
+        n += right - left
+    ca, cb, cc = d * f - e * e, c * e - b * f, b * e - c * d
+    det = a * ca + b * cb + c * cc
+    if n <= 0 or ca <= ONE_WAY * (d + f) ** 2 or det <= ONE_WAY * a * ca:
+        return 0.0, 0.0, 0.0, total / max(n, 1)
+    cd, ce, cf = a * f - c * c, b * c - a * e, a * d - b * b
+    growth = (ca * u + cb * v + cc * w) / det
+    dx = (cb * u + cd * v + ce * w) / det
+    dy = (cc * u + ce * v + cf * w) / det
+    return growth, dx, dy, total / n

@@ -42,6 +42,7 @@ FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
 SCENE_EVERY = 1.0  # seconds between two looks at the view as a whole
 SCENE_SHARE = 0.25  # of a look in what is known of it: what passes must not count
+ANEW = 5  # hits that modes keep where the view was laid anew at another scale
 LIGHT_LAG = 2  # histories in which the remembered light changes: settled means must keep up
 NO_SHADOWS = shade.blank(0)
 PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
@@ -148,7 +149,7 @@ class AdaptiveMixture:
         model._frames, model._seconds = n_frames, seconds
         if model.params.stabilise:
             small = shrink(model.background(), model.params.stabilise_rows, 255 / model._range)
-            model._stabiliser.learn(small, 1.0)
+            model._stabiliser.learn(small, 1.0, Pose())
         if model.params.follow_light:
             model._light.learn(block_levels(model.background(), 255 / model._range), 1.0)
         model._look_around(model.background(), 1.0)
@@ -168,7 +169,8 @@ class AdaptiveMixture:
         self._earlier = np.empty((0, 0), np.uint8)
         self._flagged = np.empty(0, np.uint8)
         self._upheaval = Upheaval(self.params)
-        self._stabiliser = Stabiliser(self.params.stabilise_rows, self.params.stabilise_every)
+        p = self.params
+        self._stabiliser = Stabiliser(p.stabilise_rows, p.stabilise_every, p.follow_zoom)
         self._light = Light(self.params.follow_contrast)
         self._scene = Scene()
         self._pose = Pose()
@@ -219,8 +221,8 @@ class AdaptiveMixture:
         if self._shape is None:
             self._begin(image.shape, image.dtype)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
-        flags = self._flags(roi, known_foreground)
-        pixels, flags = self._steadied(image, pixels, flags, rate)
+        given = self._flags(roi, known_foreground)
+        pixels, flags = self._steadied(image, pixels, given, rate)
         if not self._shadows.kept.size:
             self._shadows = self._no_shadows()
         tone = self._pose.tone
@@ -238,7 +240,12 @@ class AdaptiveMixture:
             self._clock = time
             if self._frames == 1 or self._seconds // SCENE_EVERY > before // SCENE_EVERY:
                 self._look_around(pixels, 1.0 if self._frames == 1 else SCENE_SHARE)
-        return self._pose.shaken(mask) if self._pose.moved else mask
+        if self._pose.moved:
+            mask = self._pose.shaken(mask)
+            if given.size and self._pose.scale != 1:  # there and back is not the same pixel
+                mask.reshape(-1)[given == online.OUTSIDE] = 0
+                mask.reshape(-1)[given == online.HELD] = 255
+        return mask
 
     def feedback(self, mask: NDArray[np.uint8]) -> None:
         """Take the cleaned mask of the last frame.
@@ -399,6 +406,9 @@ class AdaptiveMixture:
                 moving=self._moving,
                 earlier=self._earlier,
                 reference=self._stabiliser.reference,
+                dx=self._stabiliser.last.dx,
+                dy=self._stabiliser.last.dy,
+                scale=self._stabiliser.last.scale,
                 light=self._light.reference,
                 told=self._told,
                 shape=self._shape or (),
@@ -432,7 +442,12 @@ class AdaptiveMixture:
         )
         p = model.params
         model._stabiliser = Stabiliser(
-            p.stabilise_rows, p.stabilise_every, snapshot.reference, snapshot.quiet
+            p.stabilise_rows,
+            p.stabilise_every,
+            p.follow_zoom,
+            snapshot.reference,
+            snapshot.quiet,
+            Pose(snapshot.dx, snapshot.dy, scale=snapshot.scale),
         )
         model._light = Light(model.params.follow_contrast, snapshot.light)
         return model
@@ -501,15 +516,15 @@ class AdaptiveMixture:
         """Pixels and flags where the learnt view has them."""
         looks = self.params.stabilise and (rate == 0 or self._stabiliser.alert)
         seen = self._compared(image, looks)
-        dx, dy = seen.pose.turned(self._size)
-        if rate > 0 and (dx or dy):
-            seen = self._turn(image, seen.pose, dx, dy)
+        follow = seen.pose.turned(self._size, self._stabiliser.last)
+        if rate > 0 and follow.moved:
+            seen = self._turn(image, seen.pose, follow)
         self._pose = seen.pose
         if rate > 0:
             own = min(rate * max(self.params.settled_gain, 1.0), 1.0)
             own = max(own, 1 / (self._frames + 1))
             if looks:
-                self._stabiliser.learn(seen.small, own)
+                self._stabiliser.learn(seen.small, own, seen.pose)
             if self.params.follow_light:
                 self._light.learn(seen.blocks, max(rate / LIGHT_LAG, 1 / (self._frames + 1)))
         if not self._pose.moved:
@@ -518,21 +533,23 @@ class AdaptiveMixture:
         flags = self._pose.covered(given, online.OUTSIDE).reshape(-1)
         return seen.still.reshape(-1), flags
 
-    def _turn(self, image: NDArray[Any], pose: Pose, dx: int, dy: int) -> Seen:
-        """Follow a camera that has turned; the image beside its new view.
+    def _turn(self, image: NDArray[Any], pose: Pose, follow: Pose) -> Seen:
+        """Follow a camera that has turned or zoomed; the image beside its new view.
 
         What the old view showed goes on as it was, at its new place.
         """
         scale = 255 / self._range
-        self._state = online.shifted(self._variant(False, True), self._state, self._size, dx, dy)
-        self._moving = Pose(-dx, -dy).covered(self._moving, 0)
-        self._earlier = Pose(-dx, -dy).covered(self._earlier, 0)
-        pose = pose._replace(dx=pose.dx - dx, dy=pose.dy - dy)
+        most = ANEW if follow.scale != 1 else None
+        source = follow.back.source(self._size)
+        self._state = online.relaid(self._variant(False, True), self._state, source, most)
+        self._moving = follow.back.covered(self._moving, 0)
+        self._earlier = follow.back.covered(self._earlier, 0)
+        pose = pose.beside(follow)
         still = pose.still(image) if pose.moved else image
         small = shrink(image, self.params.stabilise_rows, scale)
         side = block_side(self._size, self.params.stabilise_rows)
-        small = Pose(pose.dx / side, pose.dy / side).still(small)
-        self._stabiliser.turn(small, dx / side, dy / side)
+        small = pose.times(1 / side).still(small)
+        self._stabiliser.turn(small, follow.times(1 / side))
         blocks = NOTHING
         if self.params.follow_light:
             blocks = block_levels(still, scale)

@@ -21,7 +21,7 @@ from bgsub.models import checks, light, stabilise
 from bgsub.models.params import MixtureParams
 from bgsub.models.scene import Scene
 
-FORMAT, VERSION = "bgsub-model", 5
+FORMAT, VERSION = "bgsub-model", 6
 CONTENT = ["about.json", "earlier.npy", "light.npy", "moving.npy", "reference.npy", "state.npy"]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
@@ -44,6 +44,10 @@ class Snapshot:
     """(height, width) luma when ghosts were last looked for."""
     reference: NDArray[np.float32]
     """The stabiliser's small picture; (0, 0) without one."""
+    dx: float
+    """Where the last frame lay, as its pose says."""
+    dy: float
+    scale: float
     light: NDArray[np.float32]
     """How bright the view is, block by block; (0, 0, 0) where it is not followed."""
     told: bool
@@ -82,6 +86,9 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "adrift": snapshot.adrift,
         "memory": snapshot.memory,
         "scene": snapshot.scene._asdict(),
+        "dx": snapshot.dx,
+        "dy": snapshot.dy,
+        "scale": snapshot.scale,
     }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -148,6 +155,7 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         told, adrift = bool(about["told"]), bool(about["adrift"])
         quiet = int(about["quiet"])
         upset, memory = float(about["upset"]), float(about["memory"])
+        dx, dy, scale = (float(about[name]) for name in ("dx", "dy", "scale"))
         seen = about["scene"]
         scene = Scene(float(seen["dark"]), float(seen["bright"]), bool(seen["coloured"]))
     except (ConfigError, KeyError, TypeError, ValueError) as error:
@@ -170,6 +178,9 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         moving=moving,
         earlier=earlier,
         reference=reference,
+        dx=dx,
+        dy=dy,
+        scale=scale,
         light=bright,
         told=told,
         frames=frames,

@@ -111,6 +111,8 @@ class MixtureParams:
     stabilise_every: int = 1
     """Frames from one look for a shift to the next, while the camera stands still; once it moves,
     every frame is looked at."""
+    follow_zoom: bool = True
+    """Follow a camera that zooms; with `stabilise`."""
     follow_light: bool = True
     """Follow a picture that brightens, darkens or changes its tint as a whole."""
     follow_contrast: bool = True
@@ -272,6 +274,7 @@ CLASSIC = MixtureParams(
     noise_rate=0.0,
     ghost_edges=0.0,
     stabilise=False,
+    follow_zoom=False,
     follow_light=False,
     follow_contrast=False,
     shadows=False,

@@ -30,6 +30,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "flicker learnt": {"noise_rate": 0.0},
     "ghosts": {"ghost_edges": 0.0},
     "shift": {"stabilise": False},
+    "zoom": {"follow_zoom": False},
     "light": {"follow_light": False},
     "contrast": {"follow_contrast": False},
     "shadow test": {"shadows": False},

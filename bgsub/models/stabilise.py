@@ -1,8 +1,9 @@
-"""How a frame lies against the view the model has learnt: a small shift, and its light.
+"""How a frame lies against the view the model has learnt: its shift, its scale, and its light.
 
 Kuglin and Hines, "The phase correlation image alignment method", ICCS 1975, finds the shift, and
-Lucas and Kanade's steps refine it; the blocks of the picture then vote on it, so that a large
-moving thing cannot carry the view along.
+Lucas and Kanade's steps refine it, or go on from the last frame's pose with the scale as a further
+unknown; the blocks of the picture then vote, so that a large moving thing cannot carry the view
+along.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.kernels.means import block_means
-from bgsub.kernels.shift import refine
+from bgsub.kernels.shift import grown, refine
 from bgsub.kernels.translate import translated
 from bgsub.models.light import Blocks, Light, Tone, block_levels, brightened, drawn
 
@@ -26,12 +27,19 @@ BLOCKS = 6  # along the short side of the picture; they vote
 LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
 LEAST_SHIFT = 0.1  # small pixels; less is noise of the estimate
 FARTHEST = 0.25  # share of the side; of a view that lies farther off too little is left
-FINE = 60  # rows on which the shift is refined
+FINE = 60  # rows on which the shift is refined, and a scale looked for
+DETAIL = 7, 7  # pixels of a small picture over which slow changes are averaged
 TURNED = 0.1  # share of the side beyond which the view follows the camera
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 ATTENTION = 25  # frames for which every one is compared, after one that had moved
 ALARM = 0.3  # share of the cells with foreground from which it may be the camera
 MAJORITY = 0.4  # votes for, less votes against, as a share of the blocks
+LEAST_GROWTH = 0.004  # of a scale; less is noise of the estimate
+MOST_GROWTH = 0.03  # a step
+GROWTH_STEPS = 5
+ZOOMED = 0.1  # growth beyond which the view follows the camera
+RESTED = 0.02  # the same once it grows no more
+REST = 0.0005  # growth between two frames below which it has come to rest
 
 
 class Pose(NamedTuple):
@@ -43,10 +51,13 @@ class Pose(NamedTuple):
     """Pixels by which it has moved down."""
     tone: Tone = ()
     """What makes its channels as bright as the view."""
+    scale: float = 1.0
+    """How many times as large things are, about the top left corner: what the view has x pixels
+    right of it, the frame has at scale * x + dx."""
 
     @property
     def moved(self) -> bool:
-        return self.dx != 0 or self.dy != 0
+        return self.dx != 0 or self.dy != 0 or self.scale != 1
 
     def steady(self, image: NDArray[Any], top: float) -> NDArray[Any]:
         """The image moved back to the learnt view, and as bright as it, at most `top`."""
@@ -55,41 +66,109 @@ class Pose(NamedTuple):
 
     def still(self, image: NDArray[Any]) -> NDArray[Any]:
         """The image moved back to the learnt view."""
-        if image.dtype == np.uint8:
+        if image.dtype == np.uint8 and self.scale == 1:
             return translated(np.ascontiguousarray(image), self.dx, self.dy)
-        matrix = np.array([[1, 0, -self.dx], [0, 1, -self.dy]], np.float32)
+        s, half = self.scale, (self.scale - 1) / 2  # whole numbers are the pixels' centres
+        matrix = np.array([[s, 0, self.dx + half], [0, s, self.dy + half]])
         size = (image.shape[1], image.shape[0])
-        back = cv2.warpAffine(image, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        back = cv2.warpAffine(image, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(back).reshape(image.shape)
 
     def settled(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Labels of the frame moved back to the learnt view; they are not mixed."""
-        return _carried(labels, self.dx, self.dy)
+        return _carried(labels, self)
 
-    def turned(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Whole pixels (right, down) by which the view should follow the camera; mostly 0, 0.
+    def turned(self, shape: tuple[int, ...], last: Pose) -> Pose:
+        """Where the view should follow the camera to; mostly nowhere.
 
-        A camera that shakes comes back; one that is far off has turned.
+        A camera that shakes comes back; one that is far off has turned, and one whose scale stays
+        has come to rest. Without a change of scale it is followed by whole pixels.
+
+        Parameters
+        ----------
+        shape
+            Of the view.
+        last
+            Pose of the frame before.
         """
-        far = abs(self.dx) > TURNED * shape[1] or abs(self.dy) > TURNED * shape[0]
-        return (round(self.dx), round(self.dy)) if far else (0, 0)
+        height, width = shape[:2]
+        dx, dy = self.off(height, width)
+        far = abs(dx) > TURNED * width or abs(dy) > TURNED * height
+        if self.scale == 1:
+            return Pose(round(dx), round(dy)) if far else Pose()
+        rests = last.scale != 1 and abs(self.scale / last.scale - 1) < REST
+        zoomed = abs(self.scale - 1) > (RESTED if rests else ZOOMED)
+        return self._replace(tone=()) if far or zoomed else Pose()
+
+    def beside(self, other: Pose) -> Pose:
+        """Where the frame lies for a view that has followed to `other`."""
+        scale = self.scale / other.scale
+        dx, dy = self.dx - scale * other.dx, self.dy - scale * other.dy
+        return self._replace(dx=dx, dy=dy, scale=scale)
+
+    @property
+    def back(self) -> Pose:
+        """Where the view lies for the frame."""
+        return Pose(-self.dx / self.scale, -self.dy / self.scale, scale=1 / self.scale)
+
+    def times(self, side: float) -> Pose:
+        """The same in pixels of which `side` make one."""
+        return self._replace(dx=self.dx * side, dy=self.dy * side)
 
     def shaken(self, image: NDArray[Any]) -> NDArray[Any]:
-        """A picture of the learnt view moved to where the frame lies; values are not mixed."""
-        return _carried(image, -self.dx, -self.dy)
+        """A picture of the learnt view moved to where the frame lies; values are not mixed.
+
+        After a shift the outermost pixels go on; what a wider view shows for the first time is 0.
+        """
+        return _carried(image, self.back, None if self.scale == 1 else 0)
 
     def covered(self, flags: NDArray[np.uint8], outside: int) -> NDArray[np.uint8]:
         """Flags of the frame moved back to the learnt view; what it does not show is `outside`."""
-        return _carried(flags, self.dx, self.dy, outside)
+        return _carried(flags, self, outside)
+
+    def source(self, shape: tuple[int, ...]) -> NDArray[np.intp]:
+        """(height * width,) number of the frame's pixel that shows what each of the view's does.
+
+        -1 where the frame does not show it.
+        """
+        height, width = shape
+        rows, columns = _places(height, self.scale, self.dy), _places(width, self.scale, self.dx)
+        known = ((rows >= 0) & (rows < height))[:, None] & (columns >= 0) & (columns < width)
+        return np.where(known, rows[:, None] * width + columns, -1).reshape(-1)
+
+    def off(self, height: int, width: int) -> tuple[float, float]:
+        """Pixels (right, down) by which the middle of the view has moved."""
+        growth = (self.scale - 1) / 2
+        return self.dx + growth * width, self.dy + growth * height
+
+    def box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Top, bottom, left and right of the part of the view that the frame shows whole."""
+        top, left = (max(0, math.ceil(-d / self.scale)) for d in (self.dy, self.dx))
+        bottom = min(height, math.floor((height - self.dy) / self.scale))
+        return top, bottom, left, min(width, math.floor((width - self.dx) / self.scale))
 
 
-def _carried(image: NDArray[Any], dx: float, dy: float, outside: int | None = None) -> NDArray[Any]:
-    """What lies (dx, dy) from each pixel, in whole pixels; beyond the border `outside`.
+def _places(length: int, scale: float, shift: float) -> NDArray[np.intp]:
+    """Number of the pixel that lies where each of `length` does in a row of another scale."""
+    places = np.floor(scale * (np.arange(length) + 0.5) + shift)
+    return np.asarray(places, np.intp)
+
+
+def _carried(image: NDArray[Any], pose: Pose, outside: int | None = None) -> NDArray[Any]:
+    """What lies at each pixel's place in a frame of that pose; beyond its border `outside`.
 
     Without it, the outermost pixels go on.
     """
-    x, y = math.floor(dx + 0.5), math.floor(dy + 0.5)
     height, width = image.shape
+    if pose.scale != 1:
+        rows, columns = _places(height, pose.scale, pose.dy), _places(width, pose.scale, pose.dx)
+        found = image.take(rows, 0, mode="clip").take(columns, 1, mode="clip")
+        if outside is not None:
+            found[(rows < 0) | (rows >= height)] = outside
+            found[:, (columns < 0) | (columns >= width)] = outside
+        return found
+    x, y = math.floor(pose.dx + 0.5), math.floor(pose.dy + 0.5)
     seen = image[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)]
     beside = max(-y, 0), max(y, 0), max(-x, 0), max(x, 0)
     how = cv2.BORDER_REPLICATE if outside is None else cv2.BORDER_CONSTANT
@@ -105,7 +184,9 @@ class Stabiliser:
         Pixels, about, of the short side of the small picture.
     every
         Frames from one that is compared to the next, while the camera stands still.
-    reference, quiet
+    zoom
+        Whether to look for a scale too.
+    reference, quiet, last
         What another one knew, to go on from there.
 
     Attributes
@@ -114,13 +195,22 @@ class Stabiliser:
         (height, width) float32 grey levels, (0, 0) before the first frame.
     quiet
         Frames learnt since the last that had moved, or more after one full of foreground.
+    last
+        Where the last frame learnt lay.
     """
 
     def __init__(
-        self, rows: int, every: int = 1, reference: Small | None = None, quiet: int = 0
+        self,
+        rows: int,
+        every: int = 1,
+        zoom: bool = False,
+        reference: Small | None = None,
+        quiet: int = 0,
+        last: Pose | None = None,
     ) -> None:
-        self.rows, self.every, self.quiet = rows, every, quiet
+        self.rows, self.every, self.zoom, self.quiet = rows, every, zoom, quiet
         self.reference = np.empty((0, 0), np.float32) if reference is None else reference
+        self.last = Pose() if last is None else last
 
     @property
     def alert(self) -> bool:
@@ -140,15 +230,18 @@ class Stabiliser:
         small = shrink(image, self.rows, scale)
         if self.reference.size == 0:
             return Pose(), small
-        dx, dy = self._shift(small)
-        aligned = small if dx == 0 and dy == 0 else Pose(dx, dy).still(small)
         side = block_side(image.shape, self.rows)
-        return Pose(dx * side, dy * side), aligned
+        found = Pose(*self._shift(small))
+        if self.zoom and min(small.shape) >= LEAST_SIDE:
+            found = self._zoomed(small, found, self.last.times(1 / side))
+        aligned = found.still(small) if found.moved else small
+        return found.times(side), aligned
 
-    def learn(self, small: Small, rate: float) -> None:
-        """Draw the reference toward a small picture that pose() returned."""
+    def learn(self, small: Small, rate: float, pose: Pose) -> None:
+        """Draw the reference toward a small picture; pose() returned both."""
         frames = 1 if self.quiet < ATTENTION else self.every  # that it stands for
         self.reference = drawn(self.reference, small, min(rate * frames, 1.0))
+        self.last = pose._replace(tone=())
 
     def watch(self, moved: bool, touched: float) -> None:
         """Note whether a frame had moved, and what share of its cells held foreground."""
@@ -156,19 +249,48 @@ class Stabiliser:
         if touched > ALARM:
             self.quiet += -self.quiet % self.every
 
-    def turn(self, small: Small, dx: float, dy: float) -> None:
-        """Take over a view that lies dx farther left and dy farther up on the scene.
+    def turn(self, small: Small, pose: Pose) -> None:
+        """Take over the view of a frame.
 
         Parameters
         ----------
         small
             The small picture of the new view, where it shows what the reference has not.
-        dx, dy
-            Pixels of a small picture.
+        pose
+            Of the frame, in pixels of a small picture.
         """
-        back = Pose(-dx, -dy)
-        known = back.covered(np.ones(small.shape, np.uint8), 0)
-        self.reference = np.where(known > 0, back.still(self.reference), small)
+        known = pose.back.covered(np.ones(small.shape, np.uint8), 0)
+        self.reference = np.where(known > 0, pose.back.still(self.reference), small)
+
+    def _zoomed(self, small: Small, shift: Pose, last: Pose) -> Pose:
+        """The pose of a small picture if the blocks agree on a scale; else the shift alone."""
+        coarse = max(1, self.rows // FINE)
+        rows, reference = self.rows // coarse, self.reference
+        if coarse > 1:
+            small, reference = block_means(small, coarse), block_means(reference, coarse)
+        pose = plain = shift.times(1 / coarse)
+        if last.scale != 1:
+            pose = last.times(1 / coarse)
+        elif abs(_glimpsed(small, reference, plain)) < LEAST_GROWTH:
+            return shift
+        fine, target = detail(small), detail(reference)
+        usual = math.inf
+        for _ in range(GROWTH_STEPS):
+            warped = pose.still(fine) if pose.moved else fine
+            growth, dx, dy, miss = grown(warped, target, pose.box(*small.shape), 1, usual)
+            growth = min(max(growth, -MOST_GROWTH), MOST_GROWTH)
+            s = pose.scale
+            pose = Pose(pose.dx - s * dx, pose.dy - s * dy, scale=s * (1 - growth))
+            usual = 1.5 * miss + 1
+        height, width = small.shape
+        x, y = pose.off(height, width)
+        far = abs(x) > FARTHEST * width or abs(y) > FARTHEST * height
+        if far or abs(pose.scale - 1) < LEAST_GROWTH:
+            return shift
+        # A shift alone that took some of a zoom leaves fewer blocks to vote against it.
+        plains = (Pose(), MAJORITY), (plain, MAJORITY / 2 if plain.moved else MAJORITY)
+        agreed = all(_votes(fine, target, other, pose, rows) > bar for other, bar in plains)
+        return pose.times(coarse) if agreed else shift
 
     def _shift(self, small: Small) -> tuple[float, float]:
         """Pixels of the small picture; zeros unless the blocks agree that it moved."""
@@ -186,15 +308,31 @@ class Stabiliser:
         dx, dy = refine(fine, target, dx, dy, max(1, self.rows // FINE))
         if abs(dx) + abs(dy) < LEAST_SHIFT:
             return 0.0, 0.0
-        before = blocks(np.abs(fine - target), self.rows)
-        # To move by a part of a pixel takes noise away, whichever way it goes.
-        after, contrary = (
-            blocks(np.abs(Pose(sign * dx, sign * dy).still(fine) - target), self.rows)
-            for sign in (1, -1)
-        )
-        least = np.minimum(before, contrary)
-        votes = np.mean(after < BETTER * least) - np.mean(before < BETTER * after)
+        votes = _votes(fine, target, Pose(), Pose(dx, dy), self.rows)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
+
+
+def _glimpsed(small: Small, reference: Small, pose: Pose) -> float:
+    """How much a small picture of that pose has grown, from every other row."""
+    still = pose.still(small) if pose.moved else small
+    changed = still + cv2.blur(reference - still, DETAIL)  # but for what changes slowly
+    growth: float = grown(changed, reference, pose.box(*small.shape), 2, math.inf)[0]
+    return growth
+
+
+def _votes(fine: Small, target: Small, plain: Pose, pose: Pose, rows: int) -> float:
+    """Blocks for a pose, less those for the plainer one, as a share of all.
+
+    To move by a part of a pixel takes noise away, whichever way it goes: the contrary tells how
+    much.
+    """
+    contrary = Pose(2 * plain.dx - pose.dx, 2 * plain.dy - pose.dy, scale=2 - pose.scale)
+    before, after, other = (
+        blocks(np.abs((p.still(fine) if p.moved else fine) - target), rows)
+        for p in (plain, pose, contrary)
+    )
+    least = np.minimum(before, other)
+    return float(np.mean(after < BETTER * least) - np.mean(before < BETTER * after))
 
 
 class Seen(NamedTuple):
@@ -252,7 +390,7 @@ def shrink(image: NDArray[Any], rows: int, scale: float) -> Small:
 
 def detail(small: Small) -> Small:
     """A picture without its slow changes, so that light cannot hide a shift."""
-    return np.asarray(small - cv2.blur(small, (7, 7)), np.float32)
+    return np.asarray(small - cv2.blur(small, DETAIL), np.float32)
 
 
 def blocks(small: Small, rows: int) -> Small:

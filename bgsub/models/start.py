@@ -239,7 +239,8 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
     indices: list[int] = []
     times: list[float | None] = []
     poses: list[Pose] = []
-    stabiliser = Stabiliser(plan.params.stabilise_rows) if plan.params.stabilise else None
+    p = plan.params
+    stabiliser = Stabiliser(p.stabilise_rows, zoom=p.follow_zoom) if p.stabilise else None
     light = Light(plan.params.follow_contrast) if plan.params.follow_light else None
     kept = 0
     stride = 1
@@ -260,7 +261,7 @@ def _sampled(source: Callable[[], Iterable[Shown]], plan: _Plan) -> _Sample:
         kept += 1
         seen = compare(image, 255 / plan.range_of(image), stabiliser, light)
         if stabiliser is not None:
-            stabiliser.learn(seen.small, 1 / kept)
+            stabiliser.learn(seen.small, 1 / kept, seen.pose)
         if light is not None:
             light.learn(seen.blocks, 1 / kept)
         images[len(indices)] = plan.part(image, seen.pose, 0, images.shape[1])
