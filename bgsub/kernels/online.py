@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import lanes, shade, source, threads
+from bgsub.kernels import lanes, relay, shade, source, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.kernels.movers import BEFORE, NOW
 from bgsub.kernels.shade import Shadows
@@ -1243,7 +1243,11 @@ def unrest(variant: Variant, state: NDArray[Any], n_pixels: int) -> NDArray[np.f
 
 
 def relaid(
-    variant: Variant, state: NDArray[Any], source: NDArray[np.intp], most_hits: int | None = None
+    variant: Variant,
+    state: NDArray[Any],
+    source: NDArray[np.intp],
+    most_hits: int | None = None,
+    workers: int = 1,
 ) -> NDArray[Any]:
     """State of a view whose pixels lie elsewhere on the scene.
 
@@ -1257,18 +1261,18 @@ def relaid(
         (n_pixels,) number of the pixel of `state` that each takes over; below 0 it stays blank.
     most_hits
         Hits that no mode has more than, so that its mean soon fits what is there.
+    workers
+        Threads.
     """
-    n_pixels, known = source.size, source >= 0
-    moved = blank(variant, n_pixels)
-    old, new = _settled(variant, state, n_pixels), _fields(variant, moved, n_pixels)
-    for before, after in zip(old, new, strict=True):
-        whole = np.zeros((len(after), after[0].size), after.dtype)
-        flat = np.ascontiguousarray(before).reshape(len(before), -1)
-        whole[:, :n_pixels][:, known] = flat[:, source[known]]
-        after[:] = whole.reshape(after.shape)
-    if most_hits is not None:
-        hits = new[-2]
-        np.minimum(hits, most_hits, out=hits)
+    moved = blank(variant, source.size)
+    sizes = variant.modes, 1 + variant.channels, int(variant.hit_gain), 2 * variant.feedback
+    full = np.float32(65535 if variant.compact else 1)
+    most = state.dtype.type(65535 if most_hits is None else most_hits)
+
+    def work(first: int, last: int) -> None:
+        relay.take(state, source, moved, sizes, HEAD, variant.lazy, full, most, first, last)
+
+    threads.split(work, tiles(source.size), workers)
     return moved
 
 
@@ -1307,23 +1311,6 @@ def _fields(variant: Variant, state: NDArray[Any], n_pixels: int) -> list[NDArra
         scales[modes:],
         planes.reshape(count, -1, LANES).swapaxes(0, 1),
     ]
-
-
-def _settled(variant: Variant, state: NDArray[Any], n_pixels: int) -> list[NDArray[Any]]:
-    """Copies of the fields, with what the tiles' heads have put off done."""
-    *blocks, weights, hits, planes = (f.copy() for f in _fields(variant, state, n_pixels))
-    if variant.lazy:
-        full = 65535 if variant.compact else 1
-        heads = state[-tiles(n_pixels) * HEAD :].reshape(-1, HEAD)[:, :, None]
-        _, lost, calmed, missed = heads.swapaxes(0, 1).astype(np.float32)
-        others = weights[1:] * (1 - lost / full)
-        weights[1:] = np.rint(others) if variant.compact else others
-        first = full - weights[1:].sum(0, dtype=np.float32)
-        weights[0] = np.where(weights[0] > 0, first, 0)
-        hits[0] = np.minimum(hits[0] + missed, 65535)
-        unrest = planes[:1] * (1 - calmed / full)
-        planes[:1] = np.rint(unrest) if variant.compact else unrest
-    return [*blocks, weights, hits, planes]
 
 
 def _regions(

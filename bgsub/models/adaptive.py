@@ -541,7 +541,8 @@ class AdaptiveMixture:
         scale = 255 / self._range
         most = ANEW if follow.scale != 1 else None
         source = follow.back.source(self._size)
-        self._state = online.relaid(self._variant(False, True), self._state, source, most)
+        variant = self._variant(False, True)
+        self._state = online.relaid(variant, self._state, source, most, self._workers)
         self._moving = follow.back.covered(self._moving, 0)
         self._earlier = follow.back.covered(self._earlier, 0)
         pose = pose.beside(follow)
