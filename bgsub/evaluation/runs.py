@@ -26,7 +26,7 @@ from bgsub.models import AdaptiveMixture, MixtureParams, Model, OpenCVModel, pre
 Footage = Sequence | Clip
 Progress = Callable[[Footage], None]
 
-UNCLEANED = MaskParams(majority=1, min_blob=0.0, max_hole=0.0)
+UNCLEANED = MaskParams(majority=1, weak_share=0.5, min_blob=0.0, max_hole=0.0)
 
 
 @dataclass(frozen=True, slots=True)

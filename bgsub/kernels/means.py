@@ -8,7 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+# No array is made here, and references that are not counted cost nothing on every row.
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
 SUMS = {"uint8": np.uint16, "uint16": np.uint32, "float32": np.float32}
 ROWS = 8  # of a block that are looked at, at least, where it has as many
 

@@ -76,10 +76,11 @@ class MixtureParams:
     """Share of the learning rate with which a foreground pixel feeds the model. A stopped object
     stays foreground for history / foreground_rate * ln(1 / (1 - weight_bar)) seconds, 126 with the
     defaults. 1 learns everything alike."""
-    ghost_edges: float = 1.5
-    """A blob along whose outline the background has this many times the edges of the picture is a
-    thing that went away, and is learnt like background; 0 is off. Needs the cleaned masks, and
-    unrest_widen or unrest_lower above 0."""
+    ghost_edges: float = 2.0
+    """Foreground that stays as it is, and along whose outline the background has this many times
+    the edges of the picture, is what a thing left that went away: found so twice running, its
+    background is forgotten, and what is there now is the background. 0 is off. Needs the cleaned
+    masks, and unrest_widen or unrest_lower above 0."""
     noise_rate: float = 1.0
     """The same share for foreground that is far from any in the last cleaned mask, if it is
     more."""

@@ -25,6 +25,7 @@ NOTHING = np.empty((0, 0), np.float32)
 
 BLOCKS = 6  # along the short side of the picture; they vote
 LEAST_SIDE = 20  # pixels of a small picture below which it tells no shift
+LEAST_ZOOMED = 40  # and below which it tells no scale: few blocks vote
 LEAST_SHIFT = 0.1  # small pixels; less is noise of the estimate
 FARTHEST = 0.25  # share of the side; of a view that lies farther off too little is left
 FINE = 60  # rows on which the shift is refined, and a scale looked for
@@ -232,7 +233,7 @@ class Stabiliser:
             return Pose(), small
         side = block_side(image.shape, self.rows)
         found = Pose(*self._shift(small))
-        if self.zoom and min(small.shape) >= LEAST_SIDE:
+        if self.zoom and min(small.shape) >= LEAST_ZOOMED:
             found = self._zoomed(small, found, self.last.times(1 / side))
         aligned = found.still(small) if found.moved else small
         return found.times(side), aligned
