@@ -324,7 +324,7 @@ class AdaptiveMixture:
         Its evidence is how far it lies from the nearest background mode, in units of the mode's
         radius; what looks like a shadow has little. The evidence is averaged over 9x9 pixels, and
         a logistic function of the root of that average, as in Platt, "Probabilistic outputs for
-        support vector machines" (1999), makes it a probability. Its two constants are fitted to
+        support vector machines" (1999), makes it a probability. Its constants are fitted to
         benchmark sequences: of the pixels with a probability of 0.7 about 70 % were foreground.
 
         Parameters

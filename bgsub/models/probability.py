@@ -1,7 +1,7 @@
 """The probability of foreground that follows from how far pixels lie from their background.
 
-A logistic function, as in Platt, "Probabilistic outputs for support vector machines" (1999),
-fitted once to all benchmark sequences but PTZ together.
+A logistic function, as in Platt, "Probabilistic outputs for support vector machines" (1999), times
+what is foreground of what lies farthest; fitted once to all benchmark sequences together.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from bgsub.kernels import online
 DOUBT = 0.7, 1.3  # radii from the background between which the evidence rises from 0 to 1
 SHADE = 0.2  # evidence of what looks like a shadow
 AROUND = 9  # pixels, side of the square over which the evidence is averaged
-LOGIT = -8.5, 11.7  # of the probability: the first, and the second times the root of that average
+LOGIT = -13.4, 19.4  # of the probability: the first, and the second times the root of that average
+MOST = 0.945  # probability of what lies farthest off
 
 _FAR = np.arange(256) / online.STRIDE
 EVIDENCE = np.rint(255 * np.clip((_FAR - DOUBT[0]) / (DOUBT[1] - DOUBT[0]), 0, 1)).astype(np.uint8)
 _ROOTS = np.sqrt(np.linspace(0, 1, 256))
-CHANCES = (1 / (1 + np.exp(-LOGIT[0] - LOGIT[1] * _ROOTS))).astype(np.float32)
+CHANCES = (MOST / (1 + np.exp(-LOGIT[0] - LOGIT[1] * _ROOTS))).astype(np.float32)
 
 
 def chances(far: NDArray[np.uint8], shaded: NDArray[np.bool_]) -> NDArray[np.float32]:
