@@ -12,9 +12,7 @@ from bgsub.models.params import CLASSIC, MixtureParams
 BALANCED = MixtureParams()
 
 PRESETS: dict[str, MixtureParams] = {
-    "fast": replace(
-        BALANCED, modes=3, stabilise_every=8, follow_zoom=False, texture_correlation=1.0
-    ),
+    "fast": replace(BALANCED, modes=3, stabilise_every=4, texture_correlation=1.0),
     "balanced": BALANCED,
     "best": replace(BALANCED, modes=5, stabilise_rows=120),
     "classic": CLASSIC,
