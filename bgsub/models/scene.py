@@ -22,6 +22,7 @@ from bgsub.models.colour import has_colour
 from bgsub.models.params import MixtureParams
 
 ROWS = 60  # about, of the small picture that is looked at: single pixels are noisy
+ENOUGH = 4  # pixels along the side of a cell: of a large picture not all are looked at
 DARKEST = 1.0  # per cent of the view
 DUSK = 0.25  # of glare_brightness, over which night becomes day
 
@@ -56,7 +57,9 @@ def look(picture: NDArray[Any], scale: float) -> Scene:
     height, width = colours.shape[:2]
     side = max(1, round(min(height, width) / ROWS))
     size = max(1, width // side), max(1, height // side)
-    small = np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
+    every = max(1, side // ENOUGH)
+    seen = np.ascontiguousarray(colours[::every, ::every])
+    small = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.float32)
     channel = small.reshape(size[1] * size[0], -1).min(axis=1)
     dark, bright = float(np.percentile(channel, DARKEST)), float(small.mean(dtype=np.float64))
     return Scene(dark * scale, bright * scale, has_colour(picture))
