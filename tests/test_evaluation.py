@@ -5,7 +5,6 @@ import re
 import time
 from dataclasses import replace
 from math import isnan
-from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
@@ -47,7 +46,6 @@ from bgsub.models.params import CLASSIC
 from bgsub.sinks import mask_sink
 from bgsub.sinks.base import Result
 
-DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 LABELS = np.array([0, 50, 85, 170, 255], np.uint8)
 SIZE = (12, 16)
 
@@ -693,10 +691,9 @@ def test_other_faults_are_named(tmp_path, made):
 # Real data
 
 
-@pytest.mark.skipif(not (DATA / "sbi").exists(), reason="needs ../shared/data")
 @pytest.mark.parametrize("name", ["sbi/IBMtest2", "wallflower/WavingTrees"])
-def test_counts_of_real_videos_are_those_of_the_rules(name):
-    folder = DATA / name
+def test_counts_of_real_videos_are_those_of_the_rules(real_data, name):
+    folder = real_data / name
     first, last = map(int, (folder / "temporalROI.txt").read_text().split())
     truths = {
         int(p.stem[-6:]): cv2.imread(str(p), cv2.IMREAD_GRAYSCALE)

@@ -113,11 +113,9 @@ class Cleaner:
         shade = SHADOW if self.params.shadows == "mark" else BACKGROUND
         p, words = self.params, view.found.view(np.uint64)
         smallest, largest = p.min_blob * mask.size, p.max_hole * mask.size
-        # As far as a straight outline moves out when the smaller share is enough.
-        reach = math.ceil(view.side // 2 + 1 - p.weak_share * view.side) - 1
-        view.look(0.5, least, shade, p.weak_share if reach else 1.0)
-        if reach:
-            regions.shrink(view.weak, view.sure, width, reach, self._wide)
+        view.look(0.5, least, shade, p.weak_share if self._reach else 1.0)
+        if self._reach:
+            regions.shrink(view.weak, view.sure, width, self._reach, self._wide)
             regions.grow(view.found, self._wide, width, smallest, *self._room)
         regions.tidy(view.found, words, view.labels, width, shade, smallest, largest, *self._room)
         return view.found[:, :width].copy()
@@ -128,6 +126,9 @@ class Cleaner:
         self._window = Window(size, self.params.majority or side_for(size[0] * size[1]))
         self._room = regions.room(*size)
         self._wide = np.empty_like(self._window.weak)
+        # As far as a straight outline moves out when the smaller share is enough.
+        side = self._window.side
+        self._reach = math.ceil(side // 2 + 1 - self.params.weak_share * side) - 1
 
 
 def side_for(n_pixels: int) -> int:

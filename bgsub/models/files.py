@@ -59,6 +59,7 @@ class Snapshot:
     clock: float | None
     """Time of the last frame learnt, seconds."""
     quiet: int
+    """Frames learnt since the camera last moved."""
     upset: float
     """Share of the cells that hold foreground, averaged over a second."""
     adrift: bool

@@ -91,7 +91,7 @@ def find_ghosts(
     return ghosts
 
 
-def luma(image: Picture) -> Picture:
+def _luma(image: Picture) -> Picture:
     """(height, width) luma of BGR, or of the first channel where there are other than three."""
     if image.ndim == 3:
         grey = image.shape[2] in (3, 4)
@@ -105,7 +105,7 @@ def luma(image: Picture) -> Picture:
 
 def _still(foreground: NDArray[np.bool_], shown: Picture, earlier: Picture) -> Picture:
     """255 where foreground looks as it did before. What it looks like is noted in `earlier`."""
-    now = np.asarray(cv2.blur(luma(shown), (3, 3)), np.uint8)
+    now = np.asarray(cv2.blur(_luma(shown), (3, 3)), np.uint8)
     still = foreground & (cv2.absdiff(now, earlier) < STILL)
     earlier[:] = now
     square = np.ones((3, 3), np.uint8)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bgsub.models.colour import has_colour
 from bgsub.models.params import MixtureParams
+from bgsub.models.stabilise import block_side, small_size
 
 ROWS = 60  # about, of the small picture that is looked at: single pixels are noisy
 ENOUGH = 4  # pixels along the side of a cell: of a large picture not all are looked at
@@ -54,13 +55,11 @@ def look(picture: NDArray[Any], scale: float) -> Scene:
         Brings its values to 0..255.
     """
     colours = picture if picture.ndim == 2 else picture[..., :3]
-    height, width = colours.shape[:2]
-    side = max(1, round(min(height, width) / ROWS))
-    size = max(1, width // side), max(1, height // side)
-    every = max(1, side // ENOUGH)
+    height, width = small_size(colours.shape, ROWS)
+    every = max(1, block_side(colours.shape, ROWS) // ENOUGH)
     seen = np.ascontiguousarray(colours[::every, ::every])
-    small = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_AREA), np.float32)
-    channel = small.reshape(size[1] * size[0], -1).min(axis=1)
+    small = np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    channel = small.reshape(height * width, -1).min(axis=1)
     dark, bright = float(np.percentile(channel, DARKEST)), float(small.mean(dtype=np.float64))
     return Scene(dark * scale, bright * scale, has_colour(picture))
 
