@@ -39,7 +39,7 @@ def find(seen, target, contrast):
     Parameters
     ----------
     seen, target
-        (rows, columns, channels) float32 levels of the blocks of the frame, and of the view.
+        (blocks, channels) float32 levels of the frame, and of the view.
     contrast
         Whether to look for offsets too.
 
@@ -48,13 +48,10 @@ def find(seen, target, contrast):
     lines, changed
         (channels, 2) float32 gain and offset, and whether there is anything to change.
     """
-    channels = seen.shape[2]
-    seen, target = seen.reshape(-1, channels), target.reshape(-1, channels)
+    channels = seen.shape[1]
     gains, offsets = np.ones(channels, np.float32), np.zeros(channels, np.float32)
     middle, near = median_quotients(target, seen, AGREE)
-    least, most = middle.min(), middle.max()
-    changed = max(most - 1, 1 - least) >= LEAST
-    changed = changed and near >= SUPPORT and RANGE[0] < least and most < RANGE[1]
+    changed = near >= SUPPORT and is_between(middle, RANGE) and not is_near_one(middle)
     if changed:
         gains = middle
     if contrast:
@@ -62,12 +59,33 @@ def find(seen, target, contrast):
         if before >= UNEXPLAINED:
             slopes, raised = lines(seen, target, SLOPES, SCALE)
             after, near = misfit(seen, target, slopes, raised, NEAR)
-            steep = SLOPES[0] < slopes.min() and slopes.max() < SLOPES[1]
-            if steep and after <= BETTER * before and near >= MOST:
+            if is_between(slopes, SLOPES) and after <= BETTER * before and near >= MOST:
                 gains, offsets, changed = slopes, raised, True
     found = np.empty((channels, 2), np.float32)
-    found[:, 0], found[:, 1] = gains, offsets
+    for c in range(channels):
+        found[c, 0], found[c, 1] = gains[c], offsets[c]
     return found, changed
+
+
+# Loops, for numpy's reductions take a second each to compile.
+
+
+@njit(**OPTIONS)
+def is_between(values, bounds):
+    """Whether all values lie between two bounds."""
+    inside = True
+    for value in values:
+        inside = inside and bounds[0] < value < bounds[1]
+    return inside
+
+
+@njit(**OPTIONS)
+def is_near_one(gains):
+    """Whether no channel changes by as much as LEAST."""
+    near = True
+    for gain in gains:
+        near = near and abs(gain - 1) < LEAST
+    return near
 
 
 @njit(**OPTIONS)

@@ -51,7 +51,8 @@ class Light:
         """What makes a frame of these blocks as bright as the view, or nothing to do."""
         if self.reference.size == 0:
             return ()
-        lines, changed = tone.find(blocks, self.reference, self.contrast)
+        seen, target = (b.reshape(-1, blocks.shape[2]) for b in (blocks, self.reference))
+        lines, changed = tone.find(seen, target, self.contrast)
         return tuple(Line(*line) for line in lines.tolist()) if changed else ()
 
     def learn(self, blocks: Blocks, rate: float) -> None:

@@ -46,7 +46,7 @@ def forgive(
     """
     height, width = mask.shape
     side = max(2, round(min(mask.shape) / CELL_ROWS))
-    if min(mask.shape) < texture.SIDE * side:
+    if mask.max() < 255 or min(mask.shape) < texture.SIDE * side:
         return
     size = height // side, width // side
     held = np.empty(size, np.float32)
