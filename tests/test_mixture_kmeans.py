@@ -101,8 +101,9 @@ def test_samples_passed_over_keep_their_nearest_centre(features, weighted, clust
         assert_array_equal(known.labels, expected)
         assert moved == (expected != before).sum()
         share = np.eye(clusters)[expected] * (weights if weighted else np.ones(len(x)))[:, None]
-        assert_array_equal(known.mass.sum(0), share.sum(0))
-        assert_array_equal(known.first.sum(0), share.T @ x)
+        mass, first = known.sums()
+        assert_array_equal(mass, share.sum(0))
+        assert_array_equal(first, share.T @ x)
         inertia = (share * away).sum()
         assert rounds.inertia(rows, centers, known.labels, 1) == inertia
         passed_over += (before >= 0) & (known.until == stale)

@@ -8,7 +8,8 @@ that the pass starts from: no digits are lost to an offset of the data, which E[
 lose. Sums of a block are of the data's type, sums over blocks float64.
 
 Work is cut into chunks by the size of the data alone, each with sums of its own, so the result has
-the same bits for any number of threads.
+the same bits for any number of threads. Threads take chunks, and then components whose sums they
+add up, in turns.
 
 Logarithms are in octaves, to the base 2, which spares the exponential a multiplication.
 
@@ -28,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import hints, lanes, source, threads
+from bgsub.kernels import hints, lanes, source, threads, turns
 from bgsub.kernels.template import expand
 
 NARROW_FULL, NARROW_DIAGONAL = 4, 8
@@ -67,19 +68,20 @@ class Variant(NamedTuple):
 
 
 HEADER = '''
-"""Written by bgsub.kernels.em for {variant}, hints {hints}, lanes {lanes_version}."""
+"""Written by bgsub.kernels.em for {variant}, hints {hints}, lanes {lanes}, turns {turns}."""
 import math
 import numpy as np
 from numba import njit, types
 
 from bgsub.kernels.hints import prefetch, wide_vectors
 from bgsub.kernels.lanes import add_totals, filled, load_some, power, select, store
+from bgsub.kernels.turns import claim, ended
 
 REAL = np.{real}
 ZERO, ONE, LOWEST = REAL(0), REAL(1), REAL(np.finfo(REAL).min)
 # Stands for a sum of densities that are all too small for the type.
 NOTHING = REAL(np.finfo(REAL).tiny)
-LANES = {lanes}
+LANES = {points}
 # Numbers in a register; in four, so that one of four chains of an exponential goes on while the
 # others wait; and for the sums of a component.
 WIDTH, FOUR, SUMS = {width}, 4 * {width}, {sums}
@@ -443,6 +445,27 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
             %c second[k, i + #c, j + 1] += v#c
 """
 
+# The sums of all chunks come to those of the first, in their order.
+TOTALS = """
+@njit(**STEP)
+def add_up(k, masses, firsts, seconds):
+    width = firsts.shape[2]
+    for part in range(1, masses.shape[0]):
+        for i in range(masses.shape[2]):
+            masses[0, k, i] += masses[part, k, i]
+        for i in range(width):
+            firsts[0, k, i] += firsts[part, k, i]
+%if diagonal
+            seconds[0, k, i] += seconds[part, k, i]
+%else
+            for j in range(i, width):
+                seconds[0, k, i, j] += seconds[part, k, i, j]
+    for i in range(width):
+        for j in range(i):
+            seconds[0, k, i, j] = seconds[0, k, j, i]
+%end
+"""
+
 # Arrays that are empty are not read or written: weights, given, logs, shares, labels, masses.
 DRIVER = """
 VECTOR, MATRIX = types.Array({type}, 1, "C"), types.Array({type}, 2, "C")
@@ -450,12 +473,12 @@ FACTOR, TOTALS = types.Array({type}, {rank}, "C"), types.Array(types.float64, 3,
 
 
 @njit(
-    types.void(
+    types.boolean(
         types.Array({type}, 2, "C", readonly=True),
         types.Array({type}, 1, "C", readonly=True),
         types.Array({type}, 2, "C", readonly=True),
         VECTOR, VECTOR, MATRIX, MATRIX, FACTOR, MATRIX,
-        types.int64, types.int64, types.int64,
+        types.int64, types.int64, types.Array(types.int64, 1, "C"), types.int64,
         types.Array(types.float64, 1, "C"), TOTALS, TOTALS,
         types.Array(types.float64, {rank} + 1, "C"),
         VECTOR, MATRIX, types.Array(types.int64, 1, "C"),
@@ -463,8 +486,8 @@ FACTOR, TOTALS = types.Array({type}, {rank}, "C"), types.Array(types.float64, 3,
     cache=True, **OPTIONS
 )
 def run(
-    rows, weights, given, center, const, mean, about, factor, offset, chunk, begin, end,
-    totals, masses, firsts, seconds, logs, shares, labels,
+    rows, weights, given, center, const, mean, about, factor, offset, chunk, parts,
+    counters, rest, totals, masses, firsts, seconds, logs, shares, labels,
 ):
     components, width = mean.shape
     features = rows.shape[1]
@@ -481,7 +504,10 @@ def run(
     tops, products = np.zeros(LANES), np.ones(LANES)
     sums = np.zeros(components * SUMS)
     most = np.int64(250 / math.log2(1.0 + components))
-    for part in range(begin, end):
+    while True:
+        part = claim(counters, 0, 1)
+        if part >= parts:
+            break
         likelihood, multiplied = 0.0, 0
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
@@ -533,6 +559,17 @@ def run(
             sums[:] = 0.0
 %end
             totals[part] = likelihood + evidence(tops, products)
+        claim(counters, 1, 1)
+    done = ended(counters, 1, parts, 0 if masses.size else rest)
+    if done and masses.size:
+        while True:
+            k = claim(counters, 2, 1)
+            if k >= components:
+                break
+            add_up(k, masses, firsts, seconds)
+            claim(counters, 3, 1)
+        done = ended(counters, 3, components, rest)
+    return done
 """
 
 
@@ -598,11 +635,12 @@ def text(variant: Variant) -> str:
     header = HEADER.format(
         variant=variant,
         hints=hints.VERSION,
-        lanes_version=source.version(lanes),
+        lanes=source.version(lanes),
+        turns=source.version(turns),
         line=64 // size,
         width=width,
         sums=-(-(1 + d + moments) // width) * width,
-        lanes=BYTES_NARROW // size if variant.features else LANES_TILED,
+        points=BYTES_NARROW // size if variant.features else LANES_TILED,
         features=variant.features,
         missing=variant.missing,
         tiled=not variant.features and not variant.diagonal,
@@ -614,6 +652,7 @@ def text(variant: Variant) -> str:
         density,
         POSTERIOR,
         sums,
+        TOTALS,
         DRIVER.replace("{type}", f"types.{type_['real']}").replace("{rank}", rank),
     ]
     written_out = variant.features or TILE
@@ -712,9 +751,10 @@ class _Call:
     def run(self, chunks: int, workers: int, given: Any, sums: Any, reports: Any) -> None:
         rows = self.rows
         chunk = max(1, -(-len(rows.values) // chunks))
+        counters = turns.counters(4)
 
-        def work(first: int, last: int) -> None:
-            self.kernel(
+        def work(rest: int) -> bool:
+            done = self.kernel(
                 rows.values,
                 rows.weights,
                 given,
@@ -725,13 +765,15 @@ class _Call:
                 self.factor,
                 self.offset,
                 chunk,
-                first,
-                last,
+                chunks,
+                counters,
+                rest,
                 *sums,
                 *reports,
             )
+            return bool(done)
 
-        threads.split(work, chunks, workers)
+        threads.share(work, min(workers, chunks))
 
 
 def worth_waking(rows: Rows, components: int, wanted: int | None) -> int:
@@ -744,13 +786,13 @@ def _no_reports(real: Any) -> Reports:
     return Reports(np.empty(0, real), np.empty((0, 0), real), np.empty(0, np.int64))
 
 
-def _apart(chunks: int, components: int, *row: int) -> NDArray[np.float64]:
-    """Zeros (chunks, components or more, *row) for sums.
+def apart(chunks: int, count: int, *row: int) -> NDArray[np.float64]:
+    """Zeros (chunks, count or more, *row) for sums.
 
-    The rows more keep the sums of one chunk off the cache lines of the next: two threads that write
+    What is more keeps the sums of one chunk off the cache lines of the next: two threads that write
     to one line at every block take it from each other.
     """
-    return np.zeros((chunks, components + -(-CACHE_LINE // math.prod(row)), *row))
+    return np.zeros((chunks, count + -(-CACHE_LINE // math.prod(row)), *row))
 
 
 def gather(
@@ -783,9 +825,9 @@ def gather(
     room = SUMS_BYTES // (8 * components * math.prod(tail) + 1)
     chunks = int(max(1, min(MOST_CHUNKS, max(2, room), len(rows.values) // CHUNK)))
     totals = np.zeros(chunks)
-    masses = _apart(chunks, components, 1 + call.width * rows.missing)
-    firsts = _apart(chunks, components, call.width)
-    seconds = _apart(chunks, components, *tail)
+    masses = apart(chunks, components, 1 + call.width * rows.missing)
+    firsts = apart(chunks, components, call.width)
+    seconds = apart(chunks, components, *tail)
     handed = np.empty((0, 0), call.real) if given is None else given
     call.run(
         chunks,
@@ -794,20 +836,14 @@ def gather(
         (totals, masses, firsts, seconds),
         _no_reports(call.real),
     )
-    mass = masses.sum(0)[:components]
-    second = seconds.sum(0)[:components]
-    if len(tail) == 2:
-        place = np.arange(call.width)
-        second = np.where(place[:, None] <= place, second, second.swapaxes(1, 2))
-        second = second[:, :features, :features]
-    else:
-        second = second[:, :features]
+    mass = masses[0, :components]
+    corner: Any = (0, slice(components), *(slice(features),) * len(tail))
     return Sums(
         about,
         mass[:, 0],
         mass[:, 1 : 1 + features] if rows.missing else mass,
-        firsts.sum(0)[:components, :features],
-        second,
+        firsts[0, :components, :features],
+        seconds[corner],
         float(totals.sum()),
     )
 

@@ -9,6 +9,7 @@ Blocks, centre and chunks are those of `bgsub.kernels.em`. The nearest centre mi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -17,15 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bgsub.kernels import hints, source, threads
-from bgsub.kernels.em import BLOCK, CHUNK, DOUBLE, SINGLE, TILE, Rows
+from bgsub.kernels import hints, source, threads, turns
+from bgsub.kernels.em import BLOCK, CHUNK, DOUBLE, MOST_CHUNKS, SINGLE, TILE, Rows, apart
 from bgsub.kernels.template import expand
 
 NARROW = 8
 """Features up to which loops over them are written out."""
-
-MOST_CHUNKS = 256
-"""Chunks at most: more than for EM, because a draw searches one chunk sample by sample."""
 
 
 class Variant(NamedTuple):
@@ -39,12 +37,13 @@ class Variant(NamedTuple):
 
 
 HEADER = '''
-"""Written by bgsub.kernels.kmeans for {variant}, hints {hints}."""
+"""Written by bgsub.kernels.kmeans for {variant}, hints {hints}, turns {turns}."""
 import math
 import numpy as np
 from numba import njit, types
 
 from bgsub.kernels.hints import wide_vectors
+from bgsub.kernels.turns import claim, ended
 
 REAL = np.{real}
 ZERO, ONE, TWO, THREE = REAL(0), REAL(1), REAL(2), REAL(3)
@@ -61,6 +60,7 @@ WEIGHTS = types.Array(types.{real}, 1, "C", readonly=True)
 VECTOR, MATRIX = types.Array(types.{real}, 1, "C"), types.Array(types.{real}, 2, "C")
 LABELS, FLOATS = types.Array(types.int32, 1, "C"), types.Array(types.float32, 1, "C")
 SUMS = types.Array(types.float64, 1, "C")
+TURNS = types.int64, types.int64, types.Array(types.int64, 1, "C"), types.int64
 MOST = np.finfo(np.float32).max
 ROUNDED = np.float32(1 - 2.0**-22)
 '''
@@ -142,6 +142,30 @@ def bound(x, found, square, walked, near, ahead):
         ahead[n] = (ahead[n] + walked[np.uint32(near[n])]) * ROUNDED
 
 
+# Sums follow the samples that change their cluster, which soon are few.
+@njit(**STEP)
+def follow(size, pick, near, ahead, x, weights, features, labels, until, mass, first):
+    changed = 0
+    for n in range(size):
+        row = pick[n]
+        old = labels[row]
+        until[row] = ahead[n]
+        if old != near[n]:
+            labels[row] = near[n]
+            new = np.uint32(near[n])
+            changed += 1
+            w = np.float64(weights[row]) if weights.size else 1.0
+            mass[new] += w
+            for i in range(features):
+                first[new, i] += w * x[i, n]
+            if old >= 0:
+                last = np.uint32(old)
+                mass[last] -= w
+                for i in range(features):
+                    first[last, i] -= w * x[i, n]
+    return changed
+
+
 @njit(**STEP)
 def squared_distances(k, x, centers, away):
     wide_vectors()
@@ -205,15 +229,15 @@ def squared(x, square):
 
 
 @njit(
-    types.void(
-        ROWS, WEIGHTS, VECTOR, MATRIX, VECTOR, FLOATS, FLOATS,
-        types.int64, types.int64, types.int64, LABELS, FLOATS, types.Array(types.int64, 1, "C"),
+    types.boolean(
+        ROWS, WEIGHTS, VECTOR, MATRIX, VECTOR, FLOATS, FLOATS, *TURNS,
+        LABELS, FLOATS, types.Array(types.int64, 1, "C"),
         types.Array(types.float64, 2, "C"), types.Array(types.float64, 3, "C"),
     ),
     cache=True, **OPTIONS
 )
 def assign(
-    rows, weights, center, centers, half, walked, reach, chunk, begin, end,
+    rows, weights, center, centers, half, walked, reach, chunk, parts, counters, rest,
     labels, until, moved, masses, firsts
 ):
     wide_vectors()
@@ -227,19 +251,22 @@ def assign(
     square, ahead = np.zeros(LANES, REAL), np.zeros(LANES, np.float32)
     near = np.zeros(LANES, np.int32)
     # Unsigned, for a signed index may count from the end, which costs.
-    pick, rest = np.zeros(2 * LANES, np.uintp), 0
-    for part in range(begin, end):
+    pick, left = np.zeros(2 * LANES, np.uintp), 0
+    while True:
+        part = claim(counters, 0, 1)
+        if part >= parts:
+            break
         mass, first = masses[part], firsts[part]
         changed, at, stop = 0, part * chunk, min((part + 1) * chunk, rows.shape[0])
         while True:
-            while rest < LANES and at < stop:
+            while left < LANES and at < stop:
                 end_of_block = min(at + LANES, stop)
                 own, limit = labels[at:end_of_block], until[at:end_of_block]
-                rest = used_up(at, own, limit, reach, pick, rest)
+                left = used_up(at, own, limit, reach, pick, left)
                 at = end_of_block
-            if rest == 0:
+            if left == 0:
                 break
-            size = min(rest, LANES)
+            size = min(left, LANES)
             start = np.intp(pick[0])
             if np.intp(pick[size - 1]) - start == size - 1:
                 block = flat[start * features : (start + size) * features]
@@ -253,46 +280,37 @@ def assign(
             for k in range(0, count, 4):
                 nearest_of_four(k, x, centers, half, score, found)
             bound(x, found, square, walked, near, ahead)
-            # Sums follow the samples that change their cluster, which soon are few.
-            for n in range(size):
-                row = pick[n]
-                old = labels[row]
-                until[row] = ahead[n]
-                if old != near[n]:
-                    labels[row] = near[n]
-                    new = np.uint32(near[n])
-                    changed += 1
-                    w = np.float64(weights[row]) if weights.size else 1.0
-                    mass[new] += w
-                    for i in range(features):
-                        first[new, i] += w * x[i, n]
-                    if old >= 0:
-                        last = np.uint32(old)
-                        mass[last] -= w
-                        for i in range(features):
-                            first[last, i] -= w * x[i, n]
-            rest -= size
-            for n in range(rest):
+            changed += follow(
+                size, pick, near, ahead, x, weights, features, labels, until, mass, first
+            )
+            left -= size
+            for n in range(left):
                 pick[n] = pick[LANES + n]
         moved[part] = changed
+        claim(counters, 1, 1)
+    return ended(counters, 1, parts, rest)
 
 
 @njit(
-    types.void(
+    types.boolean(
         ROWS, WEIGHTS, VECTOR, MATRIX, types.Array(types.int32, 1, "C", readonly=True),
-        types.int64, types.int64, types.int64, SUMS
+        *TURNS, SUMS
     ),
     cache=True, **OPTIONS
 )
-def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
+def inertia(rows, weights, center, centers, labels, chunk, parts, counters, rest, out):
     wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((centers.shape[1], LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
     away = np.zeros(LANES, REAL)
-    for part in range(begin, end):
+    while True:
+        part = claim(counters, 0, 1)
+        if part >= parts:
+            break
         stop = min((part + 1) * chunk, rows.shape[0])
+        total = 0.0
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
             turn(
@@ -310,26 +328,33 @@ def inertia(rows, weights, center, centers, labels, chunk, begin, end, out):
                     d = x[i, n] - centers[k, i]
                     away[n] += d * d
 %end
-            out[part] += summed(away, size, weight)
+            total += summed(away, size, weight)
+        out[part] = total
+        claim(counters, 1, 1)
+    return ended(counters, 1, parts, rest)
 
 
 @njit(
-    types.void(
-        ROWS, WEIGHTS, VECTOR, types.int64, types.int64, types.int64, types.int64,
+    types.boolean(
+        ROWS, WEIGHTS, VECTOR, types.int64, *TURNS,
         types.Array(types.float64, 2, "C"), SUMS, SUMS,
     ),
     cache=True, **OPTIONS
 )
-def spread(rows, weights, center, width, chunk, begin, end, sums, squares, farthest):
+def spread(rows, weights, center, width, chunk, parts, counters, rest, sums, squares, farthest):
     wide_vectors()
     features = rows.shape[1]
     flat = rows.reshape(rows.size)
     x = np.zeros((width, LANES), REAL)
     seen = np.zeros((0, LANES), REAL)
     square, most = np.zeros(LANES, REAL), np.zeros(LANES, REAL)
-    for part in range(begin, end):
+    while True:
+        part = claim(counters, 0, 1)
+        if part >= parts:
+            break
         stop = min((part + 1) * chunk, rows.shape[0])
         most[:] = ZERO
+        total = 0.0
         for start in range(part * chunk, stop, LANES):
             size = min(LANES, stop - start)
             turn(
@@ -339,20 +364,26 @@ def spread(rows, weights, center, width, chunk, begin, end, sums, squares, farth
             weight = weights[start : start + size]
             for i in range(width):
                 sums[part, i] += summed(x[i], size, weight)
-            squares[part] += summed(square, size, weight)
+            total += summed(square, size, weight)
             for n in range(LANES):
                 most[n] = max(most[n], square[n])
+        squares[part] = total
         farthest[part] = most.max()
+        claim(counters, 1, 1)
+    return ended(counters, 1, parts, rest)
 
 
 @njit(
-    types.void(
-        ROWS, WEIGHTS, VECTOR, MATRIX, MATRIX, types.int64, types.int64, types.int64,
-        VECTOR, types.Array(types.float64, 2, "C"),
+    types.boolean(
+        ROWS, WEIGHTS, VECTOR, MATRIX, MATRIX, VECTOR, *TURNS, VECTOR,
+        types.Array(types.float64, 2, "C"),
     ),
     cache=True, **OPTIONS
 )
-def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest, potentials):
+def draw(
+    rows, weights, center, settled, candidates, known, chunk, parts, counters, rest,
+    closest, potentials
+):
     wide_vectors()
     width = candidates.shape[1]
     features = rows.shape[1]
@@ -362,7 +393,10 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
     away = np.zeros(LANES, REAL)
     nearest = np.zeros(LANES, REAL)
     share = np.zeros(LANES, REAL)
-    for part in range(begin, end):
+    while True:
+        part = claim(counters, 0, 1)
+        if part >= parts:
+            break
         share[:] = ONE
         stop = min((part + 1) * chunk, rows.shape[0])
         for start in range(part * chunk, stop, LANES):
@@ -370,9 +404,10 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
             turn(
                 flat[start * features : (start + size) * features], size, features, center, x, seen
             )
-            own, weight = closest[start : start + size], weights[start : start + size]
-            for n in range(own.size):
-                nearest[n] = own[n]
+            weight, before = weights[start : start + size], known[start : start + size]
+            nearest[:] = LARGEST
+            for n in range(before.size):
+                nearest[n] = before[n]
             if weight.size:
                 for n in range(weight.size):
                     share[n] = weight[n]
@@ -383,10 +418,45 @@ def draw(rows, weights, center, settled, candidates, chunk, begin, end, closest,
                 squared_distances(k, x, settled, away)
                 for n in range(LANES):
                     nearest[n] = min(nearest[n], away[n])
-            for n in range(own.size):
-                own[n] = nearest[n]
+            now = closest[start : start + size]
+            for n in range(now.size):
+                now[n] = nearest[n]
             for k in range(0, candidates.shape[0], 4):
                 left_by_four(k, x, candidates, nearest, share, away, potentials[part])
+        claim(counters, 1, 1)
+    return ended(counters, 1, parts, rest)
+
+
+@njit(
+    types.int64(
+        ROWS, WEIGHTS, VECTOR, types.Array(types.float64, 1, "C"), VECTOR,
+        types.int64, types.int64, types.float64,
+    ),
+    cache=True, **OPTIONS
+)
+def search(rows, weights, center, fresh, closest, begin, end, target):
+    passed, last = 0.0, begin
+%if features
+    %c m#c = center[#c] + fresh[#c]
+%end
+    for n in range(begin, end):
+%if features
+        %c d#c = rows[n, #c] - m#c
+        away = np.float64(sum{c: d#c * d#c})
+%else
+        away = 0.0
+        for i in range(rows.shape[1]):
+            d = rows[n, i] - center[i] - fresh[i]
+            away += np.float64(d * d)
+%end
+        away = min(away, np.float64(closest[n])) if closest.size else away
+        away *= np.float64(weights[n]) if weights.size else 1.0
+        passed += away
+        if passed >= target:
+            return n
+        if away > 0:
+            last = n
+    return last
 """
 
 
@@ -394,7 +464,11 @@ def text(variant: Variant) -> str:
     """Source of the kernels for `variant`."""
     real = (SINGLE if variant.single else DOUBLE)["real"]
     header = HEADER.format(
-        variant=variant, hints=hints.VERSION, real=real, features=variant.features
+        variant=variant,
+        hints=hints.VERSION,
+        turns=source.version(turns),
+        real=real,
+        features=variant.features,
     )
     written_out = variant.features or TILE
     body = "\n\n".join(expand(part, variant._asdict(), 4, written_out) for part in (BLOCK, STEPS))
@@ -422,9 +496,9 @@ class Assignment:
     until: NDArray[np.float32]
     """(samples,) what `walked` of its centre must stay below for the sample to keep it."""
     mass: NDArray[np.float64]
-    """(chunks, clusters) weight of their samples."""
+    """(chunks, clusters or more) weight of their samples."""
     first: NDArray[np.float64]
-    """(chunks, clusters, features) sum of them, relative to the data's centre."""
+    """(chunks, clusters or more, features) sum of them, relative to the data's centre."""
     walked: NDArray[np.float64]
     """(clusters,) sum over the rounds of a centre's step and the largest of the others' steps."""
     radius: float
@@ -442,6 +516,11 @@ class Assignment:
             self.walked += steps + others
         self.centers = centers
         self.radius = max(self.radius, float(np.sqrt((centers**2).sum(1).max())))
+
+    def sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weight of each cluster's samples, (clusters,), and their sum, (clusters, features)."""
+        clusters = len(self.walked)
+        return self.mass.sum(0)[:clusters], self.first.sum(0)[:clusters]
 
     def reach(self, precision: float) -> NDArray[np.float32]:
         """(1 + clusters,) what `until` must exceed, first for samples without a label.
@@ -480,6 +559,17 @@ class _Cut(NamedTuple):
         padded[..., : array.shape[-1]] = array
         return padded
 
+    def share(
+        self, kernel: Callable[..., bool], given: Sequence[Any], out: Sequence[Any], workers: int
+    ) -> None:
+        """Let up to `workers` threads take the chunks in turns."""
+        counters = turns.counters(2)
+
+        def work(rest: int) -> bool:
+            return bool(kernel(*given, self.chunk, self.chunks, counters, rest, *out))
+
+        threads.share(work, min(workers, self.chunks))
+
 
 def _by_four(points: NDArray[Any]) -> NDArray[Any]:
     """With points at the data's centre behind, to a multiple of four."""
@@ -495,8 +585,8 @@ def unassigned(rows: Rows, clusters: int, radius: float = np.inf) -> Assignment:
     return Assignment(
         np.full(samples, -1, np.int32),
         np.empty(samples, np.float32),
-        np.zeros((chunks, clusters)),
-        np.zeros((chunks, clusters, features)),
+        apart(chunks, clusters),
+        apart(chunks, clusters, features),
         np.zeros(clusters),
         radius,
     )
@@ -519,27 +609,12 @@ def assign(rows: Rows, centers: NDArray[np.float64], known: Assignment, workers:
     known.follow(centers)
     reach = known.reach(float(np.finfo(padded.dtype).eps))
     moved = np.zeros(cut.chunks, np.int64)
-
-    def work(first: int, last: int) -> None:
-        cut.kernels.assign(
-            rows.values,
-            rows.weights,
-            center,
-            padded,
-            half,
-            known.walked.astype(np.float32),
-            reach,
-            cut.chunk,
-            first,
-            last,
-            known.labels,
-            known.until,
-            moved,
-            known.mass,
-            known.first,
-        )
-
-    threads.split(work, cut.chunks, workers)
+    cut.share(
+        cut.kernels.assign,
+        (rows.values, rows.weights, center, padded, half, known.walked.astype(np.float32), reach),
+        (known.labels, known.until, moved, known.mass, known.first),
+        workers,
+    )
     return int(moved.sum())
 
 
@@ -550,13 +625,8 @@ def inertia(
     cut = _Cut.of(rows)
     padded, center = cut.padded(rows, centers), cut.padded(rows, rows.center)
     out = np.zeros(cut.chunks)
-
-    def work(first: int, last: int) -> None:
-        cut.kernels.inertia(
-            rows.values, rows.weights, center, padded, labels, cut.chunk, first, last, out
-        )
-
-    threads.split(work, cut.chunks, workers)
+    given = rows.values, rows.weights, center, padded, labels
+    cut.share(cut.kernels.inertia, given, (out,), workers)
     return float(out.sum())
 
 
@@ -573,28 +643,14 @@ def spread(rows: Rows, workers: int) -> Spread:
     """Variance and radius of the samples."""
     cut = _Cut.of(rows)
     center = cut.padded(rows, rows.center)
-    sums, squares = np.zeros((cut.chunks, cut.width)), np.zeros(cut.chunks)
+    sums, squares = apart(cut.chunks, cut.width), np.zeros(cut.chunks)
     farthest = np.zeros(cut.chunks)
-
-    def work(first: int, last: int) -> None:
-        cut.kernels.spread(
-            rows.values,
-            rows.weights,
-            center,
-            cut.width,
-            cut.chunk,
-            first,
-            last,
-            sums,
-            squares,
-            farthest,
-        )
-
-    threads.split(work, cut.chunks, workers)
+    given = rows.values, rows.weights, center, cut.width
+    cut.share(cut.kernels.spread, given, (sums, squares, farthest), workers)
     samples, features = rows.values.shape
     mass = rows.weights.sum(dtype=float) if rows.weights.size else samples
     with np.errstate(over="ignore", invalid="ignore"):  # infinite where squares are
-        means = sums.sum(0) / mass
+        means = sums.sum(0)[: cut.width] / mass
         variance = (squares.sum() / mass - (means**2).sum()) / features
     return Spread(float(variance), float(np.sqrt(farthest.max())))
 
@@ -603,6 +659,7 @@ def potentials(
     rows: Rows,
     settled: NDArray[np.float64],
     candidates: NDArray[np.float64],
+    known: NDArray[Any],
     closest: NDArray[Any],
     workers: int,
 ) -> NDArray[np.float64]:
@@ -613,11 +670,14 @@ def potentials(
     rows
         The samples.
     settled
-        (any, features) centres that `closest` does not know yet; it is brought up to date.
+        (any, features) centres that `known` does not know.
     candidates
         (any, features).
+    known
+        (samples,) squared distance to the nearest of the other centres; empty where there is none.
     closest
-        (samples,) squared distance to the nearest centre.
+        (samples,) squared distance to the nearest of all settled centres, which may be the array
+        `known`; empty where nobody asks. Written.
     workers
         Threads.
 
@@ -629,17 +689,41 @@ def potentials(
     cut = _Cut.of(rows)
     center = cut.padded(rows, rows.center)
     old, new = cut.padded(rows, settled), _by_four(cut.padded(rows, candidates))
-    out = np.zeros((cut.chunks, len(new)))
-
-    def work(first: int, last: int) -> None:
-        cut.kernels.draw(
-            rows.values, rows.weights, center, old, new, cut.chunk, first, last, closest, out
-        )
-
-    threads.split(work, cut.chunks, workers)
+    out = apart(cut.chunks, len(new))
+    given = rows.values, rows.weights, center, old, new, known
+    cut.share(cut.kernels.draw, given, (closest, out), workers)
     return out[:, : len(candidates)]
 
 
-def chunk_of(rows: Rows) -> int:
-    """Samples in each chunk of `potentials`."""
-    return _Cut.of(rows).chunk
+def drawn(
+    rows: Rows,
+    fresh: NDArray[np.float64],
+    known: NDArray[Any],
+    by_chunk: NDArray[np.float64],
+    target: float,
+) -> int:
+    """The sample at which the running sum of squared distances comes to `target`.
+
+    Parameters
+    ----------
+    rows
+        The samples.
+    fresh
+        (features,) centre that `known` does not know.
+    known
+        As of potentials().
+    by_chunk
+        (chunks,) sums of squared distances to the nearest centre, `fresh` among them.
+    target
+        Of the sum.
+    """
+    cut = _Cut.of(rows)
+    ends = by_chunk.cumsum()
+    part = min(int(np.searchsorted(ends, target)), len(ends) - 1)
+    begin, end = part * cut.chunk, min((part + 1) * cut.chunk, len(rows.values))
+    before = float(ends[part - 1]) if part else 0.0
+    return int(
+        cut.kernels.search(
+            rows.values, rows.weights, rows.center, fresh, known, begin, end, target - before
+        )
+    )

@@ -7,9 +7,11 @@ back to the interpreter to sleep, because a thread that sleeps needs long to wak
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import lower_builtin, type_callable
+from numba.extending import lower_builtin, register_jitable, type_callable
+from numpy.typing import NDArray
 
 from bgsub.kernels.lanes import features
 
@@ -34,6 +36,25 @@ def count(counters, which):
 
 def pause():
     """Let the processor rest a moment between two looks."""
+
+
+@register_jitable
+def ended(counters, which, total, rest):
+    """Whether a counter comes to `total` while it is looked at for a while; then pause."""
+    done = False
+    for _ in range(PATIENCE):
+        done = count(counters, which) >= total
+        if done:
+            break
+        pause()
+    for _ in range(rest):
+        pause()
+    return done
+
+
+def counters(number: int) -> NDArray[np.int64]:
+    """Room for counters, all zero."""
+    return np.zeros(number * APART, np.int64)
 
 
 def _pointer(context, builder, kind, counters, which):

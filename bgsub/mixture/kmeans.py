@@ -50,29 +50,6 @@ def _first(rows: Rows, rng: np.random.RandomState) -> int:
     return int(np.searchsorted(share / share[-1], rng.random_sample(), side="right"))
 
 
-def _drawn(
-    rows: Rows, fresh: Array, closest: NDArray[Any], by_chunk: Array, targets: Array
-) -> NDArray[np.intp]:
-    """Samples at which the running sum of squared distances passes `targets`.
-
-    `closest` does not know the centre `fresh` (1, features) yet; `by_chunk` does.
-    """
-    ends = by_chunk.cumsum()
-    size = kernel.chunk_of(rows)
-    found = []
-    for target in targets:
-        part = min(int(np.searchsorted(ends, target)), len(ends) - 1)
-        cut = slice(part * size, (part + 1) * size)
-        away = rows.values[cut].astype(float) - rows.center - fresh
-        steps = np.minimum(closest[cut], np.einsum("nd,nd->n", away, away))
-        if rows.weights.size:
-            steps = steps * rows.weights[cut]
-        before = ends[part - 1] if part else 0.0
-        place = int(np.searchsorted(steps.cumsum(), target - before))
-        found.append(min(part * size + place, len(closest) - 1))
-    return np.array(found, np.intp)
-
-
 def scattered(rows: Rows, count: int, rng: np.random.RandomState) -> NDArray[np.intp]:
     """Indices of `count` samples drawn by weight, none twice."""
     share = rows.weights.astype(float) / _mass(rows) if rows.weights.size else None
@@ -96,15 +73,18 @@ def plus_plus(
     trials = 2 + int(np.log(clusters))
     chosen = np.empty(clusters, np.intp)
     chosen[0] = _first(rows, rng)
-    closest = np.full(len(rows.values), np.finfo(rows.values.dtype).max, rows.values.dtype)
+    closest = np.empty(len(rows.values), rows.values.dtype)
+    known = nothing = closest[:0]
     fresh = _points(rows, chosen[:1])
-    by_chunk = kernel.potentials(rows, fresh[:0], fresh, closest, workers)[:, 0]
+    by_chunk = kernel.potentials(rows, fresh[:0], fresh, nothing, nothing, workers)[:, 0]
     for n in range(1, clusters):
         targets = rng.uniform(size=trials) * by_chunk.sum()
-        candidates = _drawn(rows, fresh, closest, by_chunk, targets)
-        left = kernel.potentials(rows, fresh, _points(rows, candidates), closest, workers)
+        candidates = np.array(
+            [kernel.drawn(rows, fresh[0], known, by_chunk, target) for target in targets]
+        )
+        left = kernel.potentials(rows, fresh, _points(rows, candidates), known, closest, workers)
         best = int(left.sum(0).argmin())
-        chosen[n], by_chunk = candidates[best], left[:, best]
+        chosen[n], by_chunk, known = candidates[best], left[:, best], closest
         fresh = _points(rows, chosen[n : n + 1])
     return chosen
 
@@ -140,7 +120,7 @@ def lloyd(
 
 def _means(rows: Rows, known: kernel.Assignment, centers: Array) -> Array:
     """Mean of each cluster; an empty one takes the sample that is farthest from its centre."""
-    mass, first = known.mass.sum(0), known.first.sum(0)
+    mass, first = known.sums()
     # Weights that were added and taken away again may leave their rounding behind.
     empty = np.flatnonzero(mass <= 1e-14 * mass.sum())
     if empty.size:

@@ -16,8 +16,8 @@ from bgsub.kernels.em import Gaussians, Rows, Sums
 BLOCK = 1 << 16
 """Rows for which responsibilities are made at a time."""
 
-PIECE = 1 << 18
-"""Numbers that a thread adds at a time."""
+PIECE = 1 << 15
+"""Numbers that a thread adds at a time, few enough for its nearer caches."""
 
 # Beyond these, squares leave float32.
 SINGLE_LEAST, SINGLE_MOST = 1e-15, 1e15
