@@ -62,7 +62,7 @@ def digamma(x: Array) -> Array:
     """
     x = np.asarray(x, float)
     steps = 10
-    low = sum((1 / (x + n) for n in range(steps)), np.zeros_like(x))
+    low = (1 / (x[..., None] + np.arange(steps))).sum(-1)
     y = x + steps
     z = 1 / (y * y)
     series = z * (
@@ -71,11 +71,13 @@ def digamma(x: Array) -> Array:
     return np.asarray(np.log(y) - 0.5 / y - series - low)
 
 
-_log_gamma = np.vectorize(math.lgamma, otypes=[float])
+def _log_gamma(x: Array) -> Array:
+    return np.array([math.lgamma(value) for value in np.ravel(x).tolist()]).reshape(np.shape(x))
 
 
 def _log_beta(a: Array, b: Array) -> Array:
-    return np.asarray(_log_gamma(a) + _log_gamma(b) - _log_gamma(a + b))
+    of_a, of_b, of_sum = _log_gamma(np.stack([a, b, a + b]))
+    return np.asarray(of_a + of_b - of_sum)
 
 
 def expected_log_weights(posterior: Posterior) -> Array:
@@ -84,9 +86,9 @@ def expected_log_weights(posterior: Posterior) -> Array:
         alpha = posterior.concentration[0]
         return digamma(alpha) - digamma(alpha.sum())
     kept, left = posterior.concentration
-    total = digamma(kept + left)
-    rest = np.cumsum(digamma(left) - total)
-    return digamma(kept) - total + np.concatenate(([0.0], rest[:-1]))
+    of_kept, of_left, of_sum = digamma(np.stack([kept, left, kept + left]))
+    rest = np.cumsum(of_left - of_sum)
+    return np.asarray(of_kept - of_sum + np.concatenate(([0.0], rest[:-1])))
 
 
 def expected_weights(concentration: Array) -> Array:

@@ -16,8 +16,8 @@ from bgsub.kernels.em import Gaussians, Rows, Sums
 BLOCK = 1 << 16
 """Rows for which responsibilities are made at a time."""
 
-PIECE = 1 << 15
-"""Numbers that a thread adds at a time, few enough for its nearer caches."""
+PIECE = 1 << 17
+"""Numbers that a thread adds at a time."""
 
 # Beyond these, squares leave float32.
 SINGLE_LEAST, SINGLE_MOST = 1e-15, 1e15
@@ -89,25 +89,26 @@ def matrix(
             f"Found array with {samples} sample(s) (shape={array.shape}) while a minimum of "
             f"{least} is required."
         )
+    array = np.ascontiguousarray(array)
     _refuse_infinity(array, missing, name, workers)
     if array.dtype == np.float32 and array.size:
         top = float(np.fmax.reduce(array, axis=None))
         size = max(top, -float(np.fmin.reduce(array, axis=None)))
         if size > SINGLE_MOST or 0 < size < SINGLE_LEAST:
             array = array.astype(np.float64)
-    return np.ascontiguousarray(array)
+    return array
 
 
 def _sum(array: NDArray[Any], workers: int | None) -> float:
     """Sum of all numbers, which is not finite where one of them is not."""
-    rows = max(1, PIECE // array.shape[1])
-    parts = -(-len(array) // rows)
+    flat = array.reshape(-1)
+    parts = -(-flat.size // PIECE)
     sums = np.zeros(parts)
 
     def work(first: int, last: int) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
             for n in range(first, last):
-                sums[n] = array[n * rows : (n + 1) * rows].sum(dtype=np.float64)
+                sums[n] = flat[n * PIECE : (n + 1) * PIECE].sum(dtype=np.float64)
 
     threads.split(work, parts, workers or threads.available())
     return float(sums.sum())
