@@ -481,6 +481,7 @@ def test_condition_says_what_it_cannot_take():
         ([0], [1, 2], "1 finite numbers"),
         ([0.5], [1], "indices"),
         ([0], [1e200], "none explains them"),
+        ([0], ["one"], "values must be numbers"),
     ):
         with pytest.raises((ConfigError, DataError), match=message):
             mixture.condition(features, values)
@@ -502,6 +503,11 @@ def test_pruning_drops_the_light_and_merging_joins_the_near():
     assert_allclose(merged.covariances_[order][0], [[1 + 0.234375 * 0.04, 0], [0, 1]], atol=1e-12)
     with pytest.raises(ConfigError, match="heaviest"):
         mixture.pruned(0.6)
+    with pytest.raises(ConfigError, match="min_weight must be numbers"):
+        mixture.pruned("light")
+    for components in (0, 5, 2.5, None):
+        with pytest.raises(ConfigError, match="whole number from 1 to 4"):
+            mixture.merged(components)
 
 
 def test_sizes_are_counted_three_ways():
@@ -538,6 +544,13 @@ def test_a_whitened_start_finds_what_stretching_hides():
 
     assert fits["whitened"] > 0.99
     assert fits["kmeans"] < 0.7
+
+
+def test_a_whitened_start_takes_samples_that_are_all_the_same():
+    with pytest.warns(MixtureWarning, match="no samples left"):
+        mixture = GaussianMixture(2, init_params="whitened", random_state=0).fit(np.ones((9, 2)))
+
+    assert_array_equal(mixture.means_, np.ones((2, 2)))
 
 
 def test_a_callback_sees_every_iteration():
@@ -617,6 +630,21 @@ def test_a_warm_start_goes_on_where_the_last_fit_stopped():
         straight.fit(x)
 
     assert_allclose(bounds, straight.lower_bounds_, rtol=1e-12)
+
+
+def test_given_parameters_must_make_a_mixture():
+    one, spread = [[0.0, 0.0]], [np.eye(2)]
+    for weights, means, covariances, message in (
+        ([1.0], [[0.0, np.nan]], spread, "'means' should be finite"),
+        ([1.0], "middle", spread, "means must be numbers"),
+        ([1.0], [0.0, 0.0], spread, "n_components, n_features"),
+        ([0.9], one, spread, "normalized"),
+        (None, one, spread, "'weights' should have the shape"),
+        ([1.0], one, [[[1.0, 2.0], [2.0, 1.0]]], "positive-definite"),
+        ([0.5, 0.5], [[0.0, 0.0], [1.0]], spread, "regular array"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            GaussianMixture.from_parameters(weights, means, covariances)
 
 
 def test_a_mixture_of_given_parameters_can_be_asked():
@@ -728,6 +756,21 @@ def test_any_layout_and_type_of_input_is_read():
         assert_array_equal(GaussianMixture(2, random_state=0).fit(given).means_, expected)
 
 
+def test_what_a_masked_array_masks_is_missing():
+    x = blobs(300, 2, 2)[0]
+    masked = np.ma.masked_greater(x, 2)
+    holes = np.where(x > 2, np.nan, x)
+    given, expected = (
+        GaussianMixture(2, covariance_type="diag", random_state=0).fit(data)
+        for data in (masked, holes)
+    )
+    assert_array_equal(given.means_, expected.means_)
+    with pytest.raises(DataError, match="contains NaN"):
+        GaussianMixture(2).fit(masked)
+    whole = np.ma.masked_array(x.astype(int))
+    assert_allclose(GaussianMixture(1).fit(whole).means_, [x.astype(int).mean(0)])
+
+
 def test_samples_that_no_component_explains_have_shares_not_nan():
     mixture = GaussianMixture.from_parameters([0.5, 0.5], [[0.0], [1.0]], [1.0, 1.0], "spherical")
 
@@ -751,6 +794,8 @@ def test_samples_that_no_component_explains_have_shares_not_nan():
         ({"means_init": np.full((2, 2), np.nan)}, "'means' should be finite"),
         ({"reg_covar": np.inf}, "'reg_covar'"),
         ({"precisions_init": -np.ones((2, 2, 2))}, "positive-definite"),
+        ({"means_init": "here"}, "means_init must be numbers"),
+        ({"warm_start": "yes"}, "'warm_start'.*instance of 'bool'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(params, message):

@@ -50,6 +50,15 @@ def test_whole_weights_equal_repeated_rows(seed):
     assert_allclose(weighted.inertia_, repeated.inertia_, rtol=1e-10)
 
 
+@pytest.mark.parametrize("scale", [2.0**-500, 2.0**500])
+def test_any_scale_whose_squares_exist_gives_the_same_clusters(scale):
+    x, _, _ = blobs(300, 2, 3)
+    small, large = KMeans(3, random_state=0).fit(x), KMeans(3, random_state=0).fit(x * scale)
+
+    assert_array_equal(large.labels_, small.labels_)
+    assert_allclose(large.cluster_centers_ / scale, small.cluster_centers_)
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_squares_out_of_range_are_refused(scale):
     with pytest.raises(DataError, match="squared distances leave the range of float64"):

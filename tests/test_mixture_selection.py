@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from numpy.testing import assert_allclose
 
 from bgsub.errors import ConfigError
-from bgsub.mixture import GaussianMixture, benchmark, select_components
+from bgsub.mixture import GaussianMixture, MixtureWarning, benchmark, select_components
 
 X = np.random.default_rng(0).normal(size=(600, 2)) + np.repeat([[0, 0], [7, 0], [0, 8]], 200, 0)
 
@@ -83,7 +83,13 @@ def test_a_table_is_printed_and_a_curve_drawn():
         ({"components": []}, "components must be"),
         ({"criterion": "luck"}, "criterion must be one of bic"),
         ({"covariance_types": ("round",)}, "covariance_types must be of full"),
-        ({"folds": 1}, "folds at least 2"),
+        ({"folds": 1}, "folds must be a whole number from 2 up"),
+        ({"folds": 2.5}, "folds must be a whole number"),
+        ({"n_jobs": 0}, "n_jobs, unless it is -1, must be a whole number from 1 up"),
+        ({"n_jobs": None}, "n_jobs, unless"),
+        ({"components": [2.5]}, "each of components must be a whole number from 1 up, got 2.5"),
+        ({"components": [0, 1]}, "each of components"),
+        ({"components": ["two"]}, "each of components"),
         ({"components": 5}, "such as range"),
         ({"components": [2, 601]}, "601 components cannot be fitted to 600 samples"),
         ({"components": [481], "criterion": "cv"}, "480 samples .those left by 5 folds"),
@@ -94,6 +100,24 @@ def test_a_table_is_printed_and_a_curve_drawn():
 def test_what_it_refuses(given, message):
     with pytest.raises(ConfigError, match=message):
         select_components(X, **given)
+
+
+def test_samples_without_weight_are_as_if_they_were_not_there():
+    x = X[:60]
+    weights = np.repeat([1.0, 0.0], [20, 40])
+    given = select_components(x, [1, 2], "cv", sample_weight=weights)
+    expected = select_components(x[:20], [1, 2], "cv", sample_weight=np.ones(20))
+
+    assert [row.cv for row in given.table] == [row.cv for row in expected.table]
+    with pytest.raises(ConfigError, match="21 components cannot be fitted to 20 samples"):
+        select_components(x, [21], sample_weight=weights)
+
+
+def test_advice_points_at_the_line_that_asked():
+    with pytest.warns(MixtureWarning) as caught:
+        select_components(np.ones((30, 2)), [1, 2])
+
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_the_benchmark_compares_equal_fits(monkeypatch, tmp_path):

@@ -481,6 +481,12 @@ def load(variant: Variant) -> ModuleType:
     return source.load(text(variant))
 
 
+def _rounded(lengths: NDArray[np.float64]) -> NDArray[np.float32]:
+    """As float32: infinite, where they are too long for it, and then every sample is looked at."""
+    with np.errstate(over="ignore"):
+        return lengths.astype(np.float32)
+
+
 @dataclass(slots=True)
 class Assignment:
     """What rounds of Lloyd's leave behind; each round brings it up to date.
@@ -533,7 +539,7 @@ class Assignment:
         features = self.first.shape[2]
         rounding = 8 * np.sqrt((features + 4) * precision) + 2.0**-21
         needed = self.walked + rounding * self.radius + 1e-18
-        upward = np.nextafter(needed.astype(np.float32), np.float32(np.inf))
+        upward = np.nextafter(_rounded(needed), np.float32(np.inf))
         return np.append(np.float32(np.inf), upward)
 
 
@@ -611,7 +617,7 @@ def assign(rows: Rows, centers: NDArray[np.float64], known: Assignment, workers:
     moved = np.zeros(cut.chunks, np.int64)
     cut.share(
         cut.kernels.assign,
-        (rows.values, rows.weights, center, padded, half, known.walked.astype(np.float32), reach),
+        (rows.values, rows.weights, center, padded, half, _rounded(known.walked), reach),
         (known.labels, known.until, moved, known.mass, known.first),
         workers,
     )

@@ -17,7 +17,13 @@ from bgsub.kernels.em import Gaussians, Rows
 from bgsub.mixture import advice, compat, em, samples, starts
 from bgsub.mixture.covariances import FORMS, Form
 from bgsub.mixture.em import Progress
-from bgsub.mixture.estimator import Estimator, check_choice, check_number, generator
+from bgsub.mixture.estimator import (
+    Estimator,
+    check_choice,
+    check_flag,
+    check_number,
+    generator,
+)
 from bgsub.mixture.samples import Samples
 
 Array = NDArray[np.float64]
@@ -273,6 +279,7 @@ class Mixture(Estimator, Generic[State]):
         check_number(self, "max_iter", whole=True, least=0)
         check_number(self, "n_init", whole=True, least=1)
         check_choice(self, "init_params", starts.METHODS)
+        check_flag(self, "warm_start")
         if not isinstance(self.verbose, bool):
             check_number(self, "verbose", whole=True, least=0)
         check_number(self, "verbose_interval", whole=True, least=1)

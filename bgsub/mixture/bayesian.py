@@ -13,7 +13,7 @@ from bgsub.kernels.em import Gaussians, Sums
 from bgsub.mixture import em, starts
 from bgsub.mixture.base import Mixture
 from bgsub.mixture.covariances import FORMS, Form
-from bgsub.mixture.estimator import check_choice, check_number
+from bgsub.mixture.estimator import check_choice, check_number, numbers_of
 from bgsub.mixture.gaussian import GaussianMixture, check_shape
 from bgsub.mixture.samples import Samples
 
@@ -365,7 +365,7 @@ covariance_prior_
         if self.mean_prior is None:
             self.mean_prior_ = mean + samples.center
         else:
-            self.mean_prior_ = np.array(self.mean_prior, float)
+            self.mean_prior_ = numbers_of(self.mean_prior, "mean_prior").copy()
             check_shape(self.mean_prior_, (features,), "means")
             if not np.isfinite(self.mean_prior_).all():
                 raise ConfigError(
@@ -401,7 +401,7 @@ covariance_prior_
     def _covariance_prior(self, features: int, spread: Array) -> Array:
         if self.covariance_prior is None:
             return spread
-        given = np.asarray(self.covariance_prior, float)
+        given = numbers_of(self.covariance_prior, "covariance_prior")
         if self.covariance_type == "spherical":
             return given
         form = FORMS["tied" if self.covariance_type in ("full", "tied") else "diag"]

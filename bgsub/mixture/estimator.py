@@ -144,6 +144,30 @@ def _names_differ(learnt: list[str], given: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def numbers_of(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """`values` as float64, or ConfigError for what are no numbers in a regular array."""
+    try:
+        return np.asarray(values, float)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name} must be numbers in a regular array: {error}") from error
+
+
+def whole_number(value: Any, name: str, least: int, most: float = np.inf) -> int:
+    """`value`, or ConfigError for what is no whole number from `least` to `most`."""
+    good = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+    if not (good and least <= int(value) <= most):
+        span = f"from {least} to {most}" if most < np.inf else f"from {least} up"
+        raise ConfigError(f"{name} must be a whole number {span}, got {value!r}")
+    return int(value)
+
+
+def check_flag(owner: object, name: str) -> None:
+    """Refuse a parameter that is not True or False."""
+    value = getattr(owner, name)
+    good = isinstance(value, bool | np.bool_)
+    _refuse(owner, name, value, good, "an instance of 'bool' or an instance of 'numpy.bool'")
+
+
 def check_number(
     owner: object,
     name: str,

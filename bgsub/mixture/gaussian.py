@@ -14,6 +14,7 @@ from bgsub.mixture import algebra, em, samples, starts
 from bgsub.mixture.base import Mixture
 from bgsub.mixture.covariances import FORMS
 from bgsub.mixture.em import Components
+from bgsub.mixture.estimator import numbers_of, whole_number
 from bgsub.mixture.samples import Samples
 
 Array = NDArray[np.float64]
@@ -161,15 +162,16 @@ class GaussianMixture(Mixture[Components]):
             Shapes that do not fit together, weights that do not sum to one, a covariance that is
             not positive definite.
         """
-        centers = np.asarray(means, float)
+        centers = numbers_of(means, "means")
         if centers.ndim != 2:
             raise ConfigError(
                 f"means must have shape (n_components, n_features), got {centers.shape}"
             )
         mixture = cls(len(centers), covariance_type=covariance_type, **params)
         mixture._check()
+        _check_means(centers, centers.shape)
         checked_weights = _check_weights(weights, len(centers))
-        spread = np.asarray(covariances, float)
+        spread = numbers_of(covariances, "covariances")
         _check_matrices(spread, "covariances", covariance_type, *centers.shape)
         form = FORMS[covariance_type]
         mixture._keep(
@@ -190,12 +192,10 @@ class GaussianMixture(Mixture[Components]):
         if self.weights_init is not None:
             _check_weights(self.weights_init, self.n_components)
         if self.means_init is not None:
-            means = np.asarray(self.means_init, float)
-            check_shape(means, (self.n_components, features), "means")
-            if not np.isfinite(means).all():
-                raise ConfigError(f"The parameter 'means' should be finite, but got {means}")
+            means = numbers_of(self.means_init, "means_init")
+            _check_means(means, (self.n_components, features))
         if self.precisions_init is not None:
-            precisions = np.asarray(self.precisions_init, float)
+            precisions = numbers_of(self.precisions_init, "precisions_init")
             _check_matrices(
                 precisions, "precision", self.covariance_type, self.n_components, features
             )
@@ -370,7 +370,7 @@ class GaussianMixture(Mixture[Components]):
         """
         self._check_fitted()
         known = self._indices(features, "features")
-        given = np.asarray(values, float).reshape(-1)
+        given = numbers_of(values, "values").reshape(-1)
         if given.shape != known.shape or not np.isfinite(given).all():
             raise DataError(
                 f"values must be {len(known)} finite numbers, one for each known feature, "
@@ -389,7 +389,7 @@ class GaussianMixture(Mixture[Components]):
     def pruned(self, min_weight: float = 1e-3) -> GaussianMixture:
         """The mixture without components lighter than `min_weight`; the rest sum to one."""
         self._check_fitted()
-        kept = np.asarray(self.weights_ >= min_weight)
+        kept = np.asarray(self.weights_ >= numbers_of(min_weight, "min_weight"))
         if not kept.any():
             raise ConfigError(
                 f"no component has a weight of {min_weight:g} or more; "
@@ -412,9 +412,8 @@ class GaussianMixture(Mixture[Components]):
         Systems 43, 2007, equation 16). The result has full covariances.
         """
         self._check_fitted()
-        if not 1 <= n_components <= len(self.weights_):
-            raise ConfigError(f"n_components must be 1 to {len(self.weights_)}, got {n_components}")
-        return self._like(*algebra.merge(*self._matrices(), n_components), "full")
+        left = whole_number(n_components, "n_components", 1, len(self.weights_))
+        return self._like(*algebra.merge(*self._matrices(), left), "full")
 
     def _like(self, weights: Any, means: Any, covariances: Any, form: str) -> GaussianMixture:
         given = self.get_params()
@@ -451,10 +450,15 @@ def check_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
         )
 
 
+def _check_means(means: Array, shape: tuple[int, ...]) -> None:
+    check_shape(means, shape, "means")
+    if not np.isfinite(means).all():
+        raise ConfigError(f"The parameter 'means' should be finite, but got {means}")
+
+
 def _check_weights(weights: ArrayLike, components: int) -> Array:
-    array = np.asarray(weights)
-    loose = array.dtype == np.float32
-    array = np.asarray(array, float)
+    loose = getattr(weights, "dtype", None) == np.float32
+    array = numbers_of(weights, "weights")
     check_shape(array, (components,), "weights")
     if not ((array >= 0) & (array <= 1)).all():
         # scikit-learn's message, which its tests match word for word, has the two exchanged.

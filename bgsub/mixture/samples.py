@@ -37,7 +37,7 @@ def matrix(
     ----------
     x
         (samples, features); what is not float32 becomes float64, and so do float32 numbers whose
-        squares are not.
+        squares are not. What a masked array masks is NaN.
     least
         Samples that are needed.
     missing
@@ -58,7 +58,7 @@ def matrix(
             f"use {name}.toarray() to convert to a dense numpy array."
         )
     try:
-        array = np.asarray(x)
+        array = _unmasked(x) if isinstance(x, np.ma.MaskedArray) else np.asarray(x)
     except ValueError as error:
         raise DataError(f"{name} must hold numbers, in rows of the same length: {error}") from error
     if np.iscomplexobj(array):
@@ -97,6 +97,13 @@ def matrix(
         if size > SINGLE_MOST or 0 < size < SINGLE_LEAST:
             array = array.astype(np.float64)
     return array
+
+
+def _unmasked(x: np.ma.MaskedArray[Any, Any]) -> NDArray[Any]:
+    """Masked numbers become NaN."""
+    values = np.array(x.data, x.dtype if x.dtype.kind == "f" else float)
+    values[np.ma.getmaskarray(x)] = np.nan
+    return values
 
 
 def _sum(array: NDArray[Any], workers: int | None) -> float:

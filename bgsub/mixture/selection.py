@@ -13,6 +13,7 @@ from bgsub.errors import ConfigError
 from bgsub.kernels.threads import available
 from bgsub.mixture import samples
 from bgsub.mixture.covariances import FORMS
+from bgsub.mixture.estimator import whole_number
 from bgsub.mixture.gaussian import GaussianMixture
 
 CRITERIA = ("bic", "aic", "icl", "cv")
@@ -121,7 +122,7 @@ def select_components(
     folds
         Of the cross-validation, for "cv".
     sample_weight
-        (n_samples,).
+        (n_samples,). A sample without weight is as if it were not there.
     random_state
         Seed of the starts and the folds.
     **params
@@ -142,9 +143,9 @@ def select_components(
         covariance_types = (covariance_types,)
     if not isinstance(components, Iterable):
         raise ConfigError(f"components must be numbers such as range(1, 11), got {components!r}")
-    counts = sorted({int(count) for count in components})
-    if not counts or counts[0] < 1:
-        raise ConfigError(f"components must be numbers from 1 up, got {list(counts)}")
+    counts = sorted({whole_number(count, "each of components", 1) for count in components})
+    if not counts:
+        raise ConfigError("components must be numbers from 1 up, got none")
     for name, instead in (("n_components", "components"), ("covariance_type", "covariance_types")):
         if name in params:
             raise ConfigError(f"{name} is what is chosen: give those to try as {instead}")
@@ -155,15 +156,13 @@ def select_components(
         raise ConfigError(
             f"covariance_types must be of {', '.join(FORMS)}, got {list(covariance_types)}"
         )
-    if n_jobs == -1:
-        n_jobs = available()
-    if n_jobs < 1 or folds < 2:
-        raise ConfigError(
-            f"n_jobs must be at least 1 (or -1 for all processors) and folds at least 2, "
-            f"got {n_jobs}, {folds}"
-        )
+    n_jobs = available() if n_jobs == -1 else whole_number(n_jobs, "n_jobs, unless it is -1,", 1)
+    folds = whole_number(folds, "folds", 2)
     missing = all(kind in ("diag", "spherical") for kind in covariance_types)
     values = samples.matrix(X, least=2, missing=missing)
+    weights = samples.sample_weights(sample_weight, len(values), np.float64)
+    if not weights.all():
+        values, weights = values[weights > 0], weights[weights > 0]
     fewest = len(values) - (-(-len(values) // folds) if criterion == "cv" else 0)
     if criterion == "cv" and folds > len(values):
         raise ConfigError(f"{folds} folds need as many samples, got {len(values)}")
@@ -172,7 +171,6 @@ def select_components(
             f"{counts[-1]} components cannot be fitted to {fewest} samples"
             + (f" (those left by {folds} folds)" if criterion == "cv" else "")
         )
-    weights = samples.sample_weights(sample_weight, len(values), np.float64)
     params = {"random_state": random_state, **params}
     if n_jobs > 1:
         params["threads"] = 1
@@ -182,8 +180,11 @@ def select_components(
     for kind in covariance_types:
         jobs.append(lambda kind=kind: work.whole(kind))  # type: ignore[misc]
         jobs += [lambda kind=kind, cut=cut: work.held_out(kind, cut) for cut in cuts]  # type: ignore[misc]
-    with ThreadPoolExecutor(n_jobs) as pool:
-        done = list(pool.map(lambda job: job(), jobs))
+    if n_jobs == 1:
+        done = [job() for job in jobs]
+    else:
+        with ThreadPoolExecutor(n_jobs) as pool:
+            done = list(pool.map(lambda job: job(), jobs))
     table: list[Candidate] = []
     fitted: list[GaussianMixture] = []
     step = 1 + len(cuts)

@@ -133,6 +133,8 @@ def _whitened(rows: Rows) -> Rows:
     mean, covariance = samples.moments(diagonal=False)
     scale, axes = np.linalg.eigh(covariance)
     kept = scale > scale[-1] * np.finfo(rows.values.dtype).eps * len(scale)
+    if not kept.any():  # all samples are the same
+        return rows
     turn = axes[:, kept] / np.sqrt(scale[kept])
     values = np.empty((len(rows.values), int(kept.sum())), rows.values.dtype)
     for first, part in samples.parts():
