@@ -689,6 +689,33 @@ def test_float32_beyond_its_squares_is_computed_in_float64(scale):
     )
 
 
+@pytest.mark.parametrize("form", ["full", "tied"])
+@pytest.mark.parametrize("blocks", [False, True], ids=["whole", "blocks"])
+@pytest.mark.parametrize("noise", [0.0, 1e-2])
+def test_float32_is_widened_where_features_follow_from_each_other(form, blocks, noise):
+    x, means, _ = blobs(500, 2, 2)
+    x = np.column_stack([x, x.sum(1) + noise * np.random.default_rng(0).normal(size=len(x))])
+    x = x.astype(np.float32)
+    means = np.column_stack([means, means.sum(1)])
+    narrow, wide = (
+        GaussianMixture(2, covariance_type=form, means_init=means, tol=1e-6, random_state=0)
+        for _ in range(2)
+    )
+    for mixture, data in ((narrow, x), (wide, x.astype(float))):
+        mixture.fit_blocks([data[:300], data[300:]]) if blocks else mixture.fit(data)
+
+    assert narrow.means_.dtype == np.float32
+    assert narrow.n_iter_ == wide.n_iter_
+    assert_allclose(narrow.lower_bounds_[1:], wide.lower_bounds_[1:], rtol=0, atol=2e-6)
+
+
+def test_each_fit_learns_in_the_type_of_its_samples():
+    x = blobs(100, 2, 1)[0]
+    mixture = GaussianMixture(1).fit(x)
+
+    assert mixture.fit_blocks([x.astype(np.float32)]).means_.dtype == np.float32
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("what", ["duplicates", "constant", "one point", "K = N", "all alike"])
 @pytest.mark.filterwarnings("ignore")

@@ -39,7 +39,7 @@ def after(mixture: Mixture[Any], data: Samples) -> None:
     matrices = mixture._form.matrices(covariances, *mixture.means_.shape)
     variances = np.diagonal(matrices, axis1=1, axis2=2)
     if not mixture._form.shared:
-        rounding = np.finfo(data.real).eps * np.asarray(mixture.means_, float)
+        rounding = data.epsilon * np.asarray(mixture.means_, float)
         _collapse(variances, rounding**2, data, mixture.reg_covar)
     weights = np.asarray(mixture.weights_, float)
     empty = np.flatnonzero(weights * data.count < 1e-8)

@@ -137,7 +137,7 @@ class Mixture(Estimator, Generic[State]):
             A parameter out of its range.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # ends in a DataError that says more
-            self._fit(self._prepare(X, sample_weight), callback)
+            self._fit(*self._prepare(X, sample_weight), callback)
         return self
 
     def fit_predict(
@@ -190,24 +190,24 @@ class Mixture(Estimator, Generic[State]):
                     "iterator at each call"
                 )
 
-        self._fit(Samples(read, self.threads), callback)
+        self._fit(Samples(read, self.threads), first.dtype, callback)
         return self
 
-    def _prepare(self, x: ArrayLike, sample_weight: ArrayLike | None) -> Samples:
+    def _prepare(self, x: ArrayLike, sample_weight: ArrayLike | None) -> tuple[Samples, Any]:
+        """The data, and the type of what is learnt from them."""
         self._check()
         values = self._training(x)
         if self._takes_missing and np.isnan(values.sum()) and np.isnan(values).all(0).any():
             unseen = np.flatnonzero(np.isnan(values).all(0)).tolist()
             raise DataError(f"features {unseen} have no value at all: drop them")
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
-        self._real = values.dtype
-        return self._data(values, weights)
+        return self._data(values, weights), values.dtype
 
     def _data(self, values: NDArray[Any], weights: NDArray[Any]) -> Samples:
         rows = samples.rows_of(values, weights, None, self._takes_missing)
         return Samples(lambda: [rows], self.threads)
 
-    def _fit(self, data: Samples, callback: Callback | None) -> None:
+    def _fit(self, data: Samples, real: Any, callback: Callback | None) -> None:
         if data.count < self.n_components:
             raise DataError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
@@ -244,7 +244,7 @@ class Mixture(Estimator, Generic[State]):
                 break
         assert best is not None
         state, bounds, converged = best
-        self._keep(state, center, getattr(self, "_real", data.real))
+        self._keep(state, center, real)
         self.converged_ = converged
         self.n_iter_ = len(bounds)
         self.lower_bounds_ = bounds

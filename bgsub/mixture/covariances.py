@@ -97,6 +97,14 @@ class Form(Protocol):
         """Whether `matrices` (covariances or precisions) are positive definite."""
         ...
 
+    def inflation(self, covariances: Array, factors: Array) -> float:
+        """The largest variance inflation factor of a feature within a component.
+
+        A feature's variance over what is left of it once the others are known: 1 where they are
+        independent.
+        """
+        ...
+
 
 def upper_factor(covariances: Array) -> Array:
     """U with (U U^T) the inverse of each covariance, (..., D, D)."""
@@ -162,6 +170,10 @@ class Full:
     def is_positive(self, matrices: Array) -> bool:
         return _symmetric_positive(matrices)
 
+    def inflation(self, covariances: Array, factors: Array) -> float:
+        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        return float((variances * (factors**2).sum(-1)).max())
+
 
 class Tied(Full):
     """One matrix for all components."""
@@ -221,6 +233,9 @@ class Diagonal:
 
     def is_positive(self, matrices: Array) -> bool:
         return bool((matrices > 0).all())
+
+    def inflation(self, covariances: Array, factors: Array) -> float:
+        return 1.0
 
 
 class Spherical(Diagonal):

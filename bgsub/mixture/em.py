@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bgsub.errors import DataError
 from bgsub.kernels.em import Gaussians, Sums
 from bgsub.mixture.covariances import Form
 from bgsub.mixture.samples import Samples
@@ -25,6 +26,15 @@ EPSILON, TINY = float(np.finfo(float).eps), float(np.finfo(float).tiny)
 
 DEAD = 1e-12
 """Share of the samples below which a component has none: what is left is rounding."""
+
+
+COARSE = 1e3
+"""Inflation of a feature's variance (see Form.inflation) from which float32 is not enough: what the
+others leave of it is then near the rounding of its sums, and the likelihood may fall."""
+
+
+class TooCoarseError(Exception):
+    """float32 is not enough for what these samples hold; never leaves this package."""
 
 
 class Components(NamedTuple):
@@ -134,6 +144,19 @@ def estimates(sums: Sums, form: Form, floor: float, samples: Samples) -> tuple[A
     return sums.mass + never_zero, means, form.add_to_diagonal(covariances, floor)
 
 
+def factors_of(covariances: Array, form: Form, samples: Samples) -> Array:
+    """Factors of the precisions. Raises DataError, or TooCoarseError where float64 may do."""
+    if samples.real != np.float32:
+        return form.precision_factor(covariances)
+    try:
+        factors = form.precision_factor(covariances)
+    except DataError:
+        raise TooCoarseError from None
+    if form.inflation(covariances, factors) > COARSE:
+        raise TooCoarseError
+    return factors
+
+
 class Likelihood:
     """The maximum-likelihood mixture, for iterate()."""
 
@@ -149,7 +172,7 @@ class Likelihood:
             # A component without samples has no shape of its own: it keeps the one it had.
             empty = sums.mass <= DEAD * sums.mass.sum()
             covariances[empty] = state.covariances[empty]
-        factors = self.form.precision_factor(covariances)
+        factors = factors_of(covariances, self.form, self.samples)
         return Components(mass / mass.sum(), means, covariances, factors)
 
     def bound(self, sums: Sums, gaussians: Gaussians, state: Components) -> float:
@@ -194,7 +217,12 @@ def iterate(
     for step in range(1, max_iter + 1):
         found = model.gaussians(state)
         sums = settled(samples, found, samples.expect(found))
-        state = model.maximise(sums, state)
+        try:
+            state = model.maximise(sums, state)
+        except TooCoarseError:
+            samples.widen()
+            sums = settled(samples, found, samples.expect(found))
+            state = model.maximise(sums, state)
         bounds.append(model.bound(sums, found, state))
         change = bounds[-1] - before
         before = bounds[-1]

@@ -80,7 +80,8 @@ class GaussianMixture(Mixture[Components]):
     -----
     NaN in X is a value that was not seen and is left out of the likelihood, exactly, with
     covariance_type "diag" and "spherical"; with the others it is refused. float32 data are
-    computed in float32 with sums in float64.
+    computed in float32 with sums in float64; in float64, where features of a component all but
+    follow from each other.
 
     References
     ----------
@@ -209,19 +210,31 @@ class GaussianMixture(Mixture[Components]):
         if means is not None:
             means = means - data.center
         if weights is None or means is None or precisions is None:
-            form = self._form
-            sums = starts.first_sums(data, self.n_components, self.init_params, rng, form.diagonal)
-            mass, found, covariances = em.estimates(sums, form, self.reg_covar, data)
+            drawn = rng.get_state()
+            try:
+                mass, found, covariances, factors = self._estimated(data, rng)
+            except em.TooCoarseError:
+                data.widen()
+                rng.set_state(drawn)
+                mass, found, covariances, factors = self._estimated(data, rng)
             weights = mass / data.mass if weights is None else weights
             means = found if means is None else means
-            if precisions is None:
-                factors = form.precision_factor(covariances)
         if precisions is not None:
             factors = self._form.factor_of_precision(precisions)
             covariances = self._form.covariances(factors)
         assert covariances is not None
         assert factors is not None
         return Components(weights, means, covariances, factors)
+
+    def _estimated(
+        self, data: Samples, rng: np.random.RandomState
+    ) -> tuple[Array, Array, Array, Array | None]:
+        """Mass, means, covariances and, where they are not given, factors to start from."""
+        form = self._form
+        sums = starts.first_sums(data, self.n_components, self.init_params, rng, form.diagonal)
+        mass, means, covariances = em.estimates(sums, form, self.reg_covar, data)
+        given = self.precisions_init is not None
+        return mass, means, covariances, None if given else em.factors_of(covariances, form, data)
 
     def _known(self, center: Array) -> Components:
         return Components(
@@ -317,7 +330,8 @@ class GaussianMixture(Mixture[Components]):
             self._batches = 1
             return self
         self._check()
-        values = self._asked(X)
+        # Earlier batches cannot be read again in float64 should float32 be too coarse for them.
+        values = self._asked(X).astype(float, copy=False)
         self._check_known(values.shape[1])
         weights = samples.sample_weights(sample_weight, len(values), values.dtype)
         center = self._middle(values.dtype)

@@ -195,6 +195,11 @@ def _added(parts: list[Sums]) -> Sums:
     )
 
 
+def _as_double(rows: Rows) -> Rows:
+    values, weights, center = (part.astype(np.float64) for part in rows[:3])
+    return rows._replace(values=values, weights=weights, center=center)
+
+
 class Samples:
     """What a fit looks at, block by block; in memory it is one block.
 
@@ -226,6 +231,16 @@ class Samples:
 
     def __iter__(self) -> Iterator[Rows]:
         return iter(self._blocks())
+
+    def widen(self) -> None:
+        """Give float32 samples as float64 from now on. `epsilon` stays what they are known to."""
+        narrow = self._blocks
+        if self.blocks == 1:
+            rows = [_as_double(block) for block in narrow()]
+            self._blocks = lambda: rows
+        else:
+            self._blocks = lambda: map(_as_double, narrow())
+        self.real = np.dtype(np.float64)
 
     @property
     def precision(self) -> float:
