@@ -132,6 +132,21 @@ def test_a_shadow_is_labelled_and_takes_its_share_of_the_light(clip):
         np.testing.assert_allclose(shown.images[n][core], 80 * 0.55, atol=1)
 
 
+def test_a_floor_mirrors_a_thing_upside_down_and_fainter_with_the_distance(clip):
+    """By hand: the square's upper half is made brighter; its picture lies below it, mirrored."""
+    images = [image.copy() for image in clip.images]
+    for n, image in enumerate(images):
+        image[55:70, 20 + n : 50 + n] = 160
+    shown = altered(Clip("", "", images, clip.labels), "reflections")
+    for n in shown.truths:
+        column = shown.images[n][:, 35 + n, 0].astype(int)
+        np.testing.assert_array_equal(column[40:70], images[n][40:70, 35 + n, 0])
+        assert column[74] - 80 == pytest.approx(0.35 * (1 - 4 / 30) * 80, abs=1)
+        assert column[90] - 80 == pytest.approx(0.35 * (1 - 20 / 30) * 170, abs=1)
+        assert (column[101:] == 80).all()
+        assert np.count_nonzero(shown.truth(n) == 50) == pytest.approx(900, rel=0.04)
+
+
 def test_camouflage_halves_the_contrast_against_the_empty_scene(clip):
     shown = altered(clip, "camouflage")
     for n in shown.truths:

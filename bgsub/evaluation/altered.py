@@ -273,6 +273,34 @@ def shaded(clip: Clip, rng: np.random.Generator) -> Clip:
     return clip.changed(change)
 
 
+def mirrored(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A polished floor: below every moving thing 35 % of how it differs from what is behind it.
+
+    The mirror picture is upside down, and fades with the distance from the thing's lowest point.
+    """
+    behind = _background(clip)
+
+    def change(n: int, image: Image, truth: Labels | None) -> tuple[Image, Labels | None]:
+        if truth is None:
+            return image, truth
+        differs = _covered(truth) * (image - behind)
+        shown, cover = np.zeros_like(differs), np.zeros(truth.shape, np.float32)
+        for left, top, wide, tall in _boxes(truth):
+            deep = min(tall, clip.size[1] - top - tall)
+            columns, floor = slice(left, left + wide), slice(top + tall, top + tall + deep)
+            thing = slice(top + tall - deep, top + tall)
+            fade = 0.35 * (1 - np.arange(deep, dtype=np.float32) / tall)[:, None]
+            shown[floor, columns] = fade[..., None] * differs[thing, columns][::-1]
+            cover[floor, columns] = fade * (truth[thing, columns] == MOVING)[::-1]
+        open_ = np.isin(truth, (STATIC, SHADOW))
+        seen = cv2.GaussianBlur(shown, (0, 0), 1.0) * open_[..., None]
+        labels = truth.copy()
+        labels[open_ & (cover > 0)] = SHADOW
+        return image + seen, labels
+
+    return clip.changed(change)
+
+
 def camouflaged(clip: Clip, rng: np.random.Generator) -> Clip:
     """Half the contrast of what moves against the background behind it."""
     behind = _background(clip)
@@ -423,6 +451,7 @@ ALTERATIONS: dict[str, Alteration] = {
     "light switch": switched,
     "light drift": drifting,
     "shadows": shaded,
+    "reflections": mirrored,
     "camouflage": camouflaged,
     "JPEG 15": compressed,
     "noise 8": partial(noisy, sigma=8.0),
