@@ -822,6 +822,21 @@ def test_a_thing_is_found_where_it_is_hardly_told_from_the_background(on, off):
     assert joined.precision == 1
 
 
+@promise("shadows bridged", max_hole=0.0)
+def test_a_shadow_across_a_thing_is_its_own_and_one_beside_or_below_it_is_not(on, off):
+    """A walker of 60 rows, 20 in his middle too dim to be told from a shadow; he casts one."""
+    raw = np.zeros((120, 120), np.uint8)
+    raw[30:90, 40:60] = 255
+    raw[50:70, 40:60] = 127
+    raw[85:95, 60:100] = 127
+    middle, floor = (slice(54, 66), slice(44, 56)), (slice(88, 92), slice(66, 94))
+    assert share(Cleaner(on)(raw), middle) == 1
+    assert share(Cleaner(off)(raw), middle, label=127) == 1
+    assert share(Cleaner(on)(raw), floor, label=127) == 1
+    raw[46:74, 40:60] = 127  # 28 rows; the 32 around them are not 1.5 times as many
+    assert share(Cleaner(on)(raw), middle, label=127) == 1
+
+
 @promise("dropping small blobs", majority=1)
 def test_blobs_below_their_share_of_the_picture_go(on, off):
     """30.7 pixels at 320x240."""

@@ -10,7 +10,7 @@ from bgsub.errors import ConfigError, FrameError
 from bgsub.masks import Cleaner, MaskParams, find_blobs
 from bgsub.masks.clean import side_for
 
-OFF = {"min_blob": 0.0, "max_hole": 0.0, "weak_share": 0.5}
+OFF = {"min_blob": 0.0, "max_hole": 0.0, "weak_share": 0.5, "bridge_shadows": 0.0}
 
 
 def random_mask(rng, size, share=0.5):
@@ -107,7 +107,11 @@ def test_a_blob_grows_by_what_is_connected_to_it(side, weak_share, size):
             part = labels[max(y, 0) : y + high, max(x, 0) : x + wide]
             part[:] = rng.choice([0, 127, 255], part.shape, p=rng.dirichlet([1, 0.5, 1]))
         params = MaskParams(
-            majority=side, weak_share=weak_share, min_blob=40 / labels.size, max_hole=0.0
+            majority=side,
+            weak_share=weak_share,
+            bridge_shadows=0.0,
+            min_blob=40 / labels.size,
+            max_hole=0.0,
         )
         clean = Cleaner(params)(labels)
         expected = grown_by_opencv(labels, side, weak_share, 40)
@@ -175,6 +179,58 @@ def test_small_blobs_go_and_small_holes_are_filled(seed):
     np.testing.assert_array_equal(Cleaner(params)(mask), expected)
 
 
+def bridged_slowly(labels, factor):
+    """MaskParams.bridge_shadows, column by column and gap by gap from the top."""
+    out = labels.copy()
+    for column in out.T:
+        ends = np.flatnonzero(np.diff(np.concatenate(([0], column == 255, [0]))))
+        runs, at = [list(run) for run in ends.reshape(-1, 2)], 0
+        while at + 1 < len(runs):
+            (first, top), (bottom, last) = runs[at : at + 2]
+            gap = column[top:bottom]
+            shade = gap == 127
+            if 2 * shade.sum() >= gap.size and top - first + last - bottom >= factor * gap.size:
+                gap[shade] = 255
+                runs[at + 1][0] = last_start(column, last)
+            at += 1
+    return out
+
+
+def last_start(column, last):
+    """First row of the foreground in a column that ends before row `last`."""
+    first = last
+    while first > 0 and column[first - 1] == 255:
+        first -= 1
+    return first
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.5, 3.0])
+@pytest.mark.parametrize("size", [(1, 9), (60, 33), (90, 260)])
+def test_shadow_between_foreground_above_and_below_is_foreground(factor, size):
+    rng = np.random.default_rng(size)
+    bridged = 0
+    for _ in range(5):
+        labels = np.zeros(size, np.uint8)
+        for _ in range(size[0] * size[1] // 60):
+            y, x = rng.integers(-5, size[0]), rng.integers(-5, size[1])
+            high, wide = rng.integers(1, 15, 2)
+            part = slice(max(y, 0), y + high), slice(max(x, 0), x + wide)
+            labels[part] = rng.choice([0, 127, 127, 255])
+        clean = Cleaner(MaskParams(majority=1, **OFF | {"bridge_shadows": factor}))(labels)
+        np.testing.assert_array_equal(clean, bridged_slowly(labels, factor))
+        bridged += np.count_nonzero(clean != labels)
+    assert bridged > 0 or size[0] == 1
+
+
+def test_shadows_bridge_alike_whether_they_are_marked_or_dropped():
+    raw = np.zeros((120, 120), np.uint8)
+    raw[30:90, 40:60] = 255
+    raw[50:70, 40:60] = raw[85:95, 60:100] = 127
+    marked, dropped = (Cleaner(MaskParams(shadows=how))(raw) for how in ("mark", "drop"))
+    assert set(np.unique(marked)) == {0, 127, 255}
+    np.testing.assert_array_equal(dropped, np.where(marked == 127, 0, marked))
+
+
 def shaded():
     mask = np.zeros((40, 40), np.uint8)
     mask[10:30, 10:20] = 255
@@ -219,7 +275,15 @@ def test_the_window_grows_with_the_picture(size, side):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"majority": 4}, {"majority": -1}, {"min_blob": 2.0}, {"shadows": "hide"}], ids=str
+    "bad",
+    [
+        {"majority": 4},
+        {"majority": -1},
+        {"min_blob": 2.0},
+        {"bridge_shadows": -1.0},
+        {"shadows": "hide"},
+    ],
+    ids=str,
 )
 def test_a_setting_out_of_range_is_named(bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):

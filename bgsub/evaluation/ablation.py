@@ -13,6 +13,7 @@ from bgsub.models import INGREDIENTS
 CLEANING: dict[str, dict[str, Any]] = {
     "majority filter": {"majority": 1},
     "weak foreground joined": {"weak_share": 0.5},
+    "shadows bridged": {"bridge_shadows": 0.0},
     "dropping small blobs": {"min_blob": 0.0},
     "filling holes": {"max_hole": 0.0},
 }

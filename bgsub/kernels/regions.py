@@ -19,6 +19,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 BARE: dict[str, Any] = {**OPTIONS, "_nrt": False}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
 HIGH = np.uint64(0x8080808080808080)  # set in 255, not in 0 and 127
+SHADOW = 127
 MOST_GROWTH = 1.25  # times its size; what grows more has run out into noise
 BITS, ALL = 32, np.uint32(0xFFFFFFFF)
 # Its product with a power of two begins with 5 bits that tell which power.
@@ -285,6 +286,60 @@ def grow(plane, wide, width, smallest, starts, runs, areas):
             if sure[at] >= smallest and MOST_GROWTH * sure[at] >= sizes[at]:
                 for x in range(table[FIRST, run], table[END, run]):
                     plane[y, x] = 255
+
+
+@njit(**BARE)
+def bridge(plane, words, width, factor, done):
+    """Make foreground of the shadow between foreground above and below it in a plane's columns.
+
+    At least half of the gap between the two must be shadow, and they must be `factor` times as
+    long together as the gap.
+
+    Parameters
+    ----------
+    plane, words, width
+        As tidy() takes them.
+    factor
+        Times the gap's length.
+    done
+        (width,) int64, to work in.
+    """
+    height, n_words = words.shape
+    for x in range(width):
+        done[x] = 0
+    for y in range(height):
+        for first in range(0, n_words, window.WORDS):
+            shadow = np.uint64(0)  # bit 6 is set in 127 and 255, bit 7 in 255
+            for word in range(first, first + window.WORDS):
+                shadow |= (words[y, word] << np.uint64(1)) & ~words[y, word]
+            if shadow & HIGH:
+                for x in range(first * 8, min(first * 8 + window.BLOCK, width)):
+                    if plane[y, x] == SHADOW and y >= done[x]:
+                        done[x] = bridge_gap(plane, x, y, factor)
+
+
+@njit(**BARE)
+def bridge_gap(plane, x, y, factor):
+    """The same of the gap whose first shadow is at (x, y). Returns the row that it ends at."""
+    height = plane.shape[0]
+    top, bottom, shaded = y, y, 0
+    while top > 0 and plane[top - 1, x] != 255:
+        top -= 1
+    while bottom < height and plane[bottom, x] != 255:
+        shaded += plane[bottom, x] == SHADOW
+        bottom += 1
+    gap = bottom - top
+    if top > 0 and bottom < height and 2 * shaded >= gap:
+        above, below = top, bottom
+        while above > 0 and plane[above - 1, x] == 255:
+            above -= 1
+        while below < height and plane[below, x] == 255:
+            below += 1
+        if below - above - gap >= factor * gap:
+            for other in range(y, bottom):
+                if plane[other, x] == SHADOW:
+                    plane[other, x] = 255
+    return bottom
 
 
 LEFT, TOP, RIGHT, BOTTOM, AREA, TWICE_X, SUM_Y = range(7)
