@@ -43,3 +43,23 @@ def test_blocks_are_means_of_a_grid_of_pixels(channels):
     grid = image[rows][:, columns].astype(float).reshape(6, 4, 8, 4, channels)
     means = glance.block_means(image.reshape(-1), 45, 61, channels, 6, 8, 4)
     np.testing.assert_allclose(means, grid.mean(axis=(1, 3)), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "every"),
+    [((33, 70, 3), 4, 1), ((50, 61, 4), 8, 2), ((41, 52, 1), 10, 3), ((29, 31, 2), 3, 1)],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_cells_are_as_dark_as_their_darkest_colour(shape, side, every, dtype):
+    image = np.random.default_rng(4).integers(0, 256, shape).astype(dtype)
+    height, width, channels = shape
+    rows, columns, colours = height // side, width // side, min(channels, 3)
+    whole = image[: rows * side, : columns * side, :colours].astype(float)
+    cells = whole.reshape(rows, side, columns, side, colours)[:, ::every, :, ::every]
+    means = cells.mean(axis=(1, 3))
+    room = np.empty(width * channels, np.uint16 if dtype == np.uint8 else np.float32)
+    darkest, mean = glance.cell_levels(
+        image.reshape(-1), height, width, channels, side, every, room
+    )
+    np.testing.assert_allclose(darkest, means.min(axis=2).reshape(-1), rtol=1e-5)
+    assert mean == pytest.approx(means.mean(), rel=1e-5)

@@ -116,3 +116,56 @@ def block_means(pixels, height, width, channels, rows, columns, each):
             for c in range(channels):
                 means[j, i, c] *= part
     return means
+
+
+@njit(**OPTIONS)
+def cell_levels(pixels, height, width, channels, side, every, sums):
+    """Level of the darkest channel of each cell, and the mean level of all.
+
+    Parameters
+    ----------
+    pixels
+        height * width * channels numbers in one row. Of four channels the first three are looked
+        at.
+    side
+        Pixels along the side of a cell. What is left beside the last whole cells is not looked at.
+    every
+        Distance of the rows and columns of pixels that are looked at, at most `side`.
+    sums
+        Room for a row of pixels, of a type that holds the sum of a cell's column.
+
+    Returns
+    -------
+    darkest, mean
+        (cells,) float32, the least of a cell's mean levels, and the mean over cells and channels.
+    """
+    rows, columns, each = height // side, width // side, (side + every - 1) // every
+    # Counted without a sign, for numba takes care of negative ones.
+    step, wide, second = np.uint64(every * channels), np.uint64(side * channels), np.uint64(1)
+    third = np.uint64(2)
+    if channels < 3:
+        second = third = np.uint64(channels - 1)
+    darkest = np.empty(rows * columns, np.float32)
+    part = np.float32(1 / (each * each))
+    sums[0] = 0
+    none = total = sums[0] * 0  # a whole number, or a float
+    n = 0
+    for j in range(rows):
+        for x in range(sums.size):
+            sums[x] = 0
+        for y in range(j * side, (j + 1) * side, every):
+            row = pixels[y * sums.size : (y + 1) * sums.size]
+            for x in range(sums.size):
+                sums[x] += row[x]
+        cell = np.uint64(0)
+        for _ in range(columns):
+            at = cell
+            a = b = c = none
+            for _ in range(each):
+                a, b, c = a + sums[at], b + sums[at + second], c + sums[at + third]
+                at += step
+            cell += wide
+            darkest[n] = part * np.float32(min(a, b, c))
+            total += a + c if channels == 2 else a + b + c
+            n += 1
+    return darkest, total * part / (n * (2 if channels == 2 else 3))

@@ -14,17 +14,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bgsub.kernels import glance
+from bgsub.kernels.means import SUMS
 from bgsub.models.colour import has_colour
 from bgsub.models.params import MixtureParams
-from bgsub.models.stabilise import block_side, small_size
+from bgsub.models.stabilise import block_side
 
 ROWS = 60  # about, of the small picture that is looked at: single pixels are noisy
 ENOUGH = 4  # pixels along the side of a cell: of a large picture not all are looked at
-DARKEST = 1.0  # per cent of the view
+DARKEST = 0.01  # share of the view
 DUSK = 0.25  # of glare_brightness, over which night becomes day
 
 
@@ -54,13 +55,13 @@ def look(picture: NDArray[Any], scale: float) -> Scene:
     scale
         Brings its values to 0..255.
     """
-    colours = picture if picture.ndim == 2 else picture[..., :3]
-    height, width = small_size(colours.shape, ROWS)
-    every = max(1, block_side(colours.shape, ROWS) // ENOUGH)
-    seen = np.ascontiguousarray(colours[::every, ::every])
-    small = np.asarray(cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA), np.float32)
-    channel = small.reshape(height * width, -1).min(axis=1)
-    dark, bright = float(np.percentile(channel, DARKEST)), float(small.mean(dtype=np.float64))
+    height, width, channels = (*picture.shape, 1)[:3]
+    side = block_side(picture.shape, ROWS)
+    row = np.ascontiguousarray(picture).reshape(-1)
+    every, sums = max(1, side // ENOUGH), np.empty(width * channels, SUMS[picture.dtype.name])
+    darkest, bright = glance.cell_levels(row, height, width, channels, side, every, sums)
+    nth = round(DARKEST * (darkest.size - 1))
+    dark = float(np.partition(darkest, nth)[nth])
     return Scene(dark * scale, bright * scale, has_colour(picture))
 
 
