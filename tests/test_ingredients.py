@@ -14,7 +14,7 @@ from bgsub.evaluation.altered import Clip, panned
 from bgsub.evaluation.counts import Counts, count
 from bgsub.evaluation.runs import Contender
 from bgsub.kernels import movers, online, regions, texture, window
-from bgsub.kernels.shift import grown, refine
+from bgsub.kernels.shift import glimpse, grown, refine
 from bgsub.kernels.translate import translated
 from bgsub.masks import Cleaner, MaskParams
 from bgsub.models import INGREDIENTS, AdaptiveMixture, MixtureParams, load, preset
@@ -1179,6 +1179,55 @@ def test_edges_of_one_direction_tell_no_growth():
     growth, dx, dy, miss = grown(np.roll(stripes, 1, 1), stripes, (0, 60, 0, 80), 1, np.inf)
     assert (growth, dx, dy) == (0, 0, 0)
     assert miss > 10
+
+
+@pytest.mark.parametrize("box", [(0, 30, 0, 41), (4, 22, 0, 33), (0, 30, 9, 41)])
+@pytest.mark.parametrize("usual", [np.inf, 12.0])
+def test_a_glimpse_solves_the_normal_equations_of_what_changes_fast(box, usual):
+    """By numpy's least squares; the difference's mean over 7x7 pixels is taken from it."""
+    size, every = (30, 41), 3
+    target, other = natural(3, size), natural(4, size)
+    picture = target + np.float32(0.3) * other + np.arange(size[1], dtype=np.float32)
+    off = picture - target - cv2.blur(picture - target, (7, 7))
+    rows = slice(max(1, box[0]), min(size[0] - 1, box[1]), every)
+    where = rows, slice(max(1, box[2]), min(size[1] - 1, box[3]))
+    gy, gx = np.gradient(target)
+    y, x = np.indices(size) + 0.5
+    off, gx, gy, gs = (f[where].reshape(-1) for f in (off, gx, gy, gx * x + gy * y))
+    weight = 1 / (1 + (off / usual) ** 2) ** 2
+    sides = np.sqrt(weight)[:, None] * np.stack([gs, gx, gy, off], axis=1)
+    solution = np.linalg.lstsq(sides[:, :3], sides[:, 3], rcond=None)[0]
+    means = [np.average(f, weights=weight) for f in (np.abs(off), np.abs(gx) + np.abs(gy))]
+    found = glimpse(picture, target, box, every, usual)
+    np.testing.assert_allclose(found, [*solution, *means], rtol=2e-3, atol=1e-5)
+
+
+def striped(at):
+    """Upright stripes, moved left by parts of a pixel."""
+    levels = 120 + 60 * np.sin((np.arange(320) + at) / 10)
+    return np.tile(levels[:, None], (240, 1, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize("rows", [60, 120])
+def test_a_glimpse_tells_a_camera_that_stands_still(rows):
+    """Whatever moves before it, in noise and in another light."""
+    stabiliser = Stabiliser(rows, zoom=True)
+    stabiliser.learn(shrink(view(), rows, 1.0), 1.0, Pose())
+    noise = np.random.default_rng(0).normal(0, 4, view().shape)
+    stills = [view(gain=0.9), np.clip(view() + noise, 0, 255).astype(np.uint8)]
+    stills += [view(mover=0.2, n=n) for n in (0, 12, 24)]
+    assert all(stabiliser._still(shrink(frame, rows, 1.0)) for frame in stills)
+
+
+@pytest.mark.parametrize("rows", [60, 120])
+def test_a_glimpse_tells_no_rest_where_a_camera_moved(rows):
+    """By a quarter of a small pixel, by 1 % of scale, far away, or across edges of one way."""
+    moves = [view(0.9, -0.4), view(-0.6, 0.6), view(-1.6, -1.2, scale=1.01)]
+    moves += [view(12.0 * x, 9.0 * y) for x in (-3, -1, 2) for y in (-2, 1, 3)]
+    for known, frames in ((view(), moves), (striped(0.0), [striped(0.6)])):
+        stabiliser = Stabiliser(rows, zoom=True)
+        stabiliser.learn(shrink(known, rows, 1.0), 1.0, Pose())
+        assert not any(stabiliser._still(shrink(frame, rows, 1.0)) for frame in frames)
 
 
 def by_hand(pose, size):

@@ -21,6 +21,7 @@ OPTIONS: dict[str, Any] = {
 }
 STEPS = 3
 AT_MOST = 1.0  # pixels a step
+SMOOTH = 7  # pixels over which slow changes are averaged
 ONE_WAY = 1e-3  # share of the gradients' trace below which all edges run one way
 
 
@@ -121,12 +122,106 @@ def grown(warped, target, box, every, usual):
         a, b, c, d, e, f = a + ss, b + sx, c + sy, d + xx, e + xy, f + yy
         u, v, w, total = u + s_off, v + x_off, w + y_off, total + miss
         n += right - left
+    if n <= 0:
+        return 0.0, 0.0, 0.0, 0.0
+    growth, dx, dy = solved((a, b, c, d, e, f), (u, v, w))
+    return growth, dx, dy, total / n
+
+
+@njit(**OPTIONS)
+def solved(normal, offs):
+    """The growth and the shift (dx, dy) of normal equations; zeros where edges do not tell them.
+
+    Parameters
+    ----------
+    normal
+        Sums of the products of the gradients along the growth, x and y: ss, sx, sy, xx, xy, yy.
+    offs
+        Sums of their products with the differences.
+    """
+    a, b, c, d, e, f = normal
+    u, v, w = offs
     ca, cb, cc = d * f - e * e, c * e - b * f, b * e - c * d
     det = a * ca + b * cb + c * cc
-    if n <= 0 or ca <= ONE_WAY * (d + f) ** 2 or det <= ONE_WAY * a * ca:
-        return 0.0, 0.0, 0.0, total / max(n, 1)
+    if ca <= ONE_WAY * (d + f) ** 2 or det <= ONE_WAY * a * ca:
+        return 0.0, 0.0, 0.0
     cd, ce, cf = a * f - c * c, b * c - a * e, a * d - b * b
     growth = (ca * u + cb * v + cc * w) / det
-    dx = (cb * u + cd * v + ce * w) / det
-    dy = (cc * u + ce * v + cf * w) / det
-    return growth, dx, dy, total / n
+    return growth, (cb * u + cd * v + ce * w) / det, (cc * u + ce * v + cf * w) / det
+
+
+@njit(**OPTIONS)
+def glimpse(picture, target, box, every, usual):
+    """One such step from no growth and no shift, without slow changes of the difference.
+
+    What the difference is on average over 7x7 pixels is taken from it, so that light hides nothing.
+
+    Parameters
+    ----------
+    picture, target
+        (height, width) float32, at least 4 pixels high and wide.
+    box
+        Top, bottom, left and right of what is looked at.
+    every
+        Distance of the rows that are looked at.
+    usual
+        Difference from which on little weight is given, inf to weigh all alike.
+
+    Returns
+    -------
+    growth, dx, dy, off, edges
+        As `grown` returns them, and the mean of the gradient's |x| + |y|; the means are weighed.
+    """
+    height, width = target.shape
+    half, one, near = np.float32(0.5), np.float32(1), np.float32(usual)
+    part = np.float32(1 / (SMOOTH * SMOOTH))
+    reach, left, right = SMOOTH // 2, max(1, box[2]), min(width - 1, box[3])
+    sums = np.empty(width + 2 * reach, np.float32)
+    middle = sums[reach : reach + width]
+    a = b = c = d = e = f = u = v = w = total = edges = n = np.float64(0)
+    for y in range(max(1, box[0]), min(height - 1, box[1]), every):
+        for x in range(width):
+            middle[x] = 0
+        for row in range(y - reach, y + reach + 1):
+            inside = height - 1 - abs(height - 1 - abs(row))  # beyond the border rows come back
+            seen, known = picture[inside], target[inside]
+            for x in range(width):
+                middle[x] += seen[x] - known[x]
+        for x in range(reach):
+            sums[reach - 1 - x] = middle[1 + x]
+            sums[reach + width + x] = middle[width - 2 - x]
+        # Slices, for a range that does not begin at 0 keeps numba's care for negative indices.
+        s0, s1, s2, s3 = sums[left:], sums[left + 1 :], sums[left + 2 :], sums[left + 3 :]
+        s4, s5, s6 = sums[left + 4 :], sums[left + 5 :], sums[left + 6 :]
+        seen, known = picture[y, left:], target[y, left:]
+        before, behind = target[y, left - 1 :], target[y, left + 1 :]
+        above, below = target[y - 1, left:], target[y + 1, left:]
+        first, down = np.float32(left + half), np.float32(y + half)
+        ss = sx = sy = xx = xy = yy = s_off = x_off = y_off = miss = edge = share = np.float32(0)
+        for x in range(right - left):
+            slow = part * (s0[x] + s1[x] + s2[x] + s3[x] + s4[x] + s5[x] + s6[x])
+            off = seen[x] - known[x] - slow
+            gx = half * (behind[x] - before[x])
+            gy = half * (below[x] - above[x])
+            gs = gx * (np.float32(x) + first) + gy * down
+            weight = one / (one + (off / near) * (off / near))
+            weight *= weight
+            share += weight
+            miss += weight * abs(off)
+            edge += weight * (abs(gx) + abs(gy))
+            ss += weight * gs * gs
+            sx += weight * gs * gx
+            sy += weight * gs * gy
+            xx += weight * gx * gx
+            xy += weight * gx * gy
+            yy += weight * gy * gy
+            s_off += weight * gs * off
+            x_off += weight * gx * off
+            y_off += weight * gy * off
+        a, b, c, d, e, f = a + ss, b + sx, c + sy, d + xx, e + xy, f + yy
+        u, v, w, total, edges = u + s_off, v + x_off, w + y_off, total + miss, edges + edge
+        n += share
+    if n <= 0:
+        return 0.0, 0.0, 0.0, 0.0, 0.0
+    growth, dx, dy = solved((a, b, c, d, e, f), (u, v, w))
+    return growth, dx, dy, total / n, edges / n

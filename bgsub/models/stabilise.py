@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.kernels.means import block_means
-from bgsub.kernels.shift import grown, refine
+from bgsub.kernels.shift import glimpse, grown, refine
 from bgsub.kernels.translate import translated
 from bgsub.models.light import Blocks, Light, Tone, block_levels, brightened, drawn
 
@@ -31,6 +31,11 @@ FARTHEST = 0.25  # share of the side; of a view that lies farther off too little
 FINE = 60  # rows on which the shift is refined, and a scale looked for
 DETAIL = 7, 7  # pixels of a small picture over which slow changes are averaged
 TURNED = 0.1  # share of the side beyond which the view follows the camera
+GLIMPSED = 2  # every so many rows are glimpsed at
+STRANGE = (
+    16.0  # grey levels by which a thing that moves by itself differs, so that it weighs little
+)
+ALIKE = 0.2  # of the edges' strength; a picture that differs by less lies at the same place
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 ATTENTION = 25  # frames for which every one is compared, after one that had moved
 ALARM = 0.3  # share of the cells with foreground from which it may be the camera
@@ -231,6 +236,8 @@ class Stabiliser:
         small = shrink(image, self.rows, scale)
         if self.reference.size == 0:
             return Pose(), small
+        if self._still(small):
+            return Pose(), small
         side = block_side(image.shape, self.rows)
         found = Pose(*self._shift(small))
         if self.zoom and min(small.shape) >= LEAST_ZOOMED:
@@ -263,6 +270,20 @@ class Stabiliser:
         known = pose.back.covered(np.ones(small.shape, np.uint8), 0)
         self.reference = np.where(known > 0, pose.back.still(self.reference), small)
 
+    def _still(self, small: Small) -> bool:
+        """Whether one glimpse tells that a small picture lies where the reference does."""
+        height, width = small.shape
+        if min(height, width) < LEAST_SIDE:
+            return True
+        if self.last.scale != 1:
+            return False
+        box = 0, height, 0, width
+        growth, dx, dy, off, edges = glimpse(small, self.reference, box, GLIMPSED, STRANGE)
+        x, y = dx + growth * width / 2, dy + growth * height / 2
+        told = growth != 0 or off == 0  # by edges in more than one direction
+        rests = abs(x) + abs(y) < LEAST_SHIFT / 3 and abs(growth) < LEAST_GROWTH / 2
+        return bool(told and rests and off < ALIKE * edges)
+
     def _zoomed(self, small: Small, shift: Pose, last: Pose) -> Pose:
         """The pose of a small picture if the blocks agree on a scale; else the shift alone."""
         coarse = max(1, self.rows // FINE)
@@ -272,8 +293,11 @@ class Stabiliser:
         pose = plain = shift.times(1 / coarse)
         if last.scale != 1:
             pose = last.times(1 / coarse)
-        elif abs(_glimpsed(small, reference, plain)) < LEAST_GROWTH:
-            return shift
+        else:
+            still = plain.still(small) if plain.moved else small
+            growth = glimpse(still, reference, plain.box(*small.shape), GLIMPSED, math.inf)[0]
+            if abs(growth) < LEAST_GROWTH:
+                return shift
         fine, target = detail(small), detail(reference)
         usual = math.inf
         for _ in range(GROWTH_STEPS):
@@ -311,14 +335,6 @@ class Stabiliser:
             return 0.0, 0.0
         votes = _votes(fine, target, Pose(), Pose(dx, dy), self.rows)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
-
-
-def _glimpsed(small: Small, reference: Small, pose: Pose) -> float:
-    """How much a small picture of that pose has grown, from every other row."""
-    still = pose.still(small) if pose.moved else small
-    changed = still + cv2.blur(reference - still, DETAIL)  # but for what changes slowly
-    growth: float = grown(changed, reference, pose.box(*small.shape), 2, math.inf)[0]
-    return growth
 
 
 def _votes(fine: Small, target: Small, plain: Pose, pose: Pose, rows: int) -> float:
