@@ -65,7 +65,7 @@ def test_work_that_hands_itself_out_is_done_when_share_returns(count):
                 time.sleep(0.01)
                 done.append(piece)
 
-        threads.share(work, count)
+        threads.share(lambda work=work: work, count)
         assert sorted(done) == list(range(20))
         assert len(set(taken)) == count
 
@@ -82,7 +82,7 @@ def test_an_error_of_a_helper_comes_back_when_no_other_is_at_work():
         return False
 
     with pytest.raises(ValueError, match="a piece is lost"):
-        threads.share(work, 3)
+        threads.share(lambda: work, 3)
     assert inside == []
 
 
@@ -99,15 +99,53 @@ def test_the_callers_error_waits_for_the_helpers():
         return True
 
     with pytest.raises(KeyboardInterrupt):
-        threads.share(work, 3)
+        threads.share(lambda: work, 3)
     assert inside == []
+
+
+def test_others_wake_while_the_work_is_prepared(monkeypatch):
+    """They wait for it, and take part."""
+    steps, meet, call = [], threading.Barrier(3), threads._call
+
+    def noted(helpers, job):
+        call(helpers, job)
+        steps.append("called")
+
+    def prepare():
+        time.sleep(0.02)
+        steps.append("prepared")
+        return work
+
+    def work(rest):
+        steps.append("begun")
+        meet.wait(timeout=20)
+        return True
+
+    monkeypatch.setattr(threads, "_call", noted)
+    threads.share(prepare, 3)
+    assert steps == ["called", "prepared", *["begun"] * 3]
+
+
+def test_an_error_of_the_preparation_comes_back_and_leaves_no_one_waiting():
+    def prepare():
+        time.sleep(0.02)
+        raise ValueError("nothing to do")
+
+    for _ in range(3):
+        with pytest.raises(ValueError, match="nothing to do"):
+            threads.share(prepare, 3)
+    waiting = [t for t in threading.enumerate() if t.name == "bgsub-kernel"]
+    end = time.perf_counter() + 5
+    while len(threads._idle) < len(waiting) and time.perf_counter() < end:
+        time.sleep(0.01)
+    assert len(threads._idle) == len(waiting)
 
 
 def test_a_late_helper_finds_nothing_to_do(monkeypatch):
     """The caller does not wait for it, and it does not touch what the caller has gone on with."""
     late, called = [], []
     monkeypatch.setattr(threads, "_call", lambda helpers, job: late.append(job))
-    threads.share(lambda rest: bool(called.append(rest)) or True, 2)
+    threads.share(lambda: lambda rest: bool(called.append(rest)) or True, 2)
     late[0].wait()
     late[0].help()
     assert called == [0]

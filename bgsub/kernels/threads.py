@@ -7,7 +7,7 @@ takes the next one when it is ready; nobody waits for a thread that came too lat
 
 `split` hands ranges out in Python. Where a frame is so short that threads would meet at the
 interpreter lock between its ranges, `share` calls once a thread a kernel that takes its ranges
-itself, from the counters of `turns`.
+itself, from the counters of `turns`; and the threads are woken while the call is being prepared.
 """
 
 from __future__ import annotations
@@ -57,13 +57,23 @@ class _Job:
 class _Turns:
     """One piece of work that hands itself out."""
 
-    def __init__(self, work: Turns) -> None:
-        self.work = work
+    def __init__(self) -> None:
+        self.work: Turns | None = None
+        self.made = Lock()
+        self.made.acquire()
         self.lock = Lock()
         self.over = False
         self.inside = 0
         self.left = Condition(self.lock)
         self.errors: list[BaseException] = []
+
+    def make(self, prepare: Callable[[], Turns]) -> Turns:
+        """The work, for those too who wait for it."""
+        try:
+            self.work = work = prepare()
+        finally:
+            self.made.release()
+        return work
 
     def help(self) -> None:
         with self.lock:
@@ -71,7 +81,10 @@ class _Turns:
                 return
             self.inside += 1
         try:
-            self.work(REST)
+            with self.made:
+                work = self.work
+            if work is not None:
+                work(REST)
         except BaseException as error:
             self.errors.append(error)
         with self.lock:
@@ -129,19 +142,22 @@ def split(work: Work, total: int, threads: int) -> None:
         raise job.errors[0]
 
 
-def share(work: Turns, threads: int) -> None:
+def share(prepare: Callable[[], Turns], threads: int) -> None:
     """Call work(rest) on up to `threads` threads, until one call tells that all is done.
 
     A call takes pieces of the work until none is left, pauses `rest` times, and returns False if
-    other calls still had some. Raises what a call raises, once no other is at work.
+    other calls still had some. The work is what `prepare` returns, which runs once, while the other
+    threads wake. Raises what it or a call raises, once no other is at work.
     """
     if threads <= 1:
+        work = prepare()
         while not work(0):
             pass
         return
-    job = _Turns(work)
+    job = _Turns()
     _call(threads - 1, job)
     try:
+        work = job.make(prepare)
         while not work(0):
             job.wait()
             if job.errors:

@@ -575,19 +575,22 @@ class AdaptiveMixture:
     ) -> NDArray[np.uint8]:
         """Labels of pixels where the view has them; learns at a rate above 0."""
         mask = np.empty(self._size, np.uint8)
-        work = online.turns(
-            self._variant(flags.size > 0, rate > 0),
-            pixels,
-            self._state,
-            flags,
-            self._moving.reshape(-1),
-            mask,
-            shadows,
-            self.params.shadow_unevenness,
-            FEW,
-            self._rates(rate, time, tone),
-        )
-        threads.share(work, self._workers)
+
+        def prepare() -> threads.Turns:
+            return online.turns(
+                self._variant(flags.size > 0, rate > 0),
+                pixels,
+                self._state,
+                flags,
+                self._moving.reshape(-1),
+                mask,
+                shadows,
+                self.params.shadow_unevenness,
+                FEW,
+                self._rates(rate, time, tone),
+            )
+
+        threads.share(prepare, self._workers)
         if not self.params.shadows or self.params.shadow_unevenness >= 1:
             np.copyto(shadows.kept, shadows.spots)
         if self.params.texture_correlation < 1:
