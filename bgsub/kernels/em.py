@@ -776,7 +776,7 @@ class _Call:
             )
             return bool(done)
 
-        threads.share(work, min(workers, chunks))
+        threads.share(lambda: work, min(workers, chunks))
 
 
 def worth_waking(rows: Rows, components: int, wanted: int | None) -> int:

@@ -574,7 +574,7 @@ class _Cut(NamedTuple):
         def work(rest: int) -> bool:
             return bool(kernel(*given, self.chunk, self.chunks, counters, rest, *out))
 
-        threads.share(work, min(workers, self.chunks))
+        threads.share(lambda: work, min(workers, self.chunks))
 
 
 def _by_four(points: NDArray[Any]) -> NDArray[Any]:
