@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 
 from bgsub.kernels import lanes
-from bgsub.kernels.lanes import LANES, load, store
+from bgsub.kernels.lanes import LANES, load, power, select, store, sub_least, to_float32
 
 BINARY = {
     "add": operator.add,
@@ -160,6 +160,55 @@ def test_vectors_of_another_length(dtype, count):
     np.testing.assert_allclose(out, expected_out, rtol=0, atol=16 * np.finfo(dtype).eps)
     np.testing.assert_allclose(sums, expected, rtol=4 * count * np.finfo(dtype).eps)
     assert (sums[3:count] == expected[3:count]).all()  # those without a vector stay
+
+
+@lanes.traced
+def apart(a, b):
+    return sub_least(a, b) | sub_least(b, a)
+
+
+@lanes.traced
+def blended(vectors, masks, wide):
+    (first, *others), total = vectors, vectors[0]
+    for other, mask in zip(others, masks, strict=True):
+        total = select(mask, total + apart(first, other), 7 - other)
+    return (total, tuple(~mask for mask in masks)), np.float32(2) * to_float32(total), wide
+
+
+def test_traced_functions_take_and_give_tuples_and_call_one_another():
+    def body(a, wide, out, reals):
+        x, y, z = lanes.load_all(a, 0, 3)
+        (total, masks), twice, same = blended((x, y, z), (x > y, y > z), wide)
+        lanes.store_all(out, 0, (total, lanes.select(masks[0], x, y), lanes.filled(same, x)))
+        lanes.store(reals, 0, twice)
+
+    a = np.concatenate([numbers(np.uint16, seed) for seed in (9, 10, 11)])
+    out, expected = np.zeros((2, 3 * LANES), np.uint16)
+    reals, expected_reals = np.zeros((2, LANES), np.float32)
+    njit(body)(a, 321, out, reals)
+    with np.errstate(over="ignore"):
+        body(a, 321, expected, expected_reals)
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(reals, expected_reals)
+    assert len(set(out.tolist())) > LANES
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (lambda a: a if a > 3 else a + 1, "no branches"),
+        (lambda a: power(a), "power.. does not take Vector.uint16"),
+    ],
+)
+def test_traced_functions_tell_what_they_cannot_do(wrong, told):
+    function = lanes.traced(wrong)
+
+    @njit
+    def kernel(a):
+        store(a, 0, function(load(a, 0)))
+
+    with pytest.raises(TypeError, match=told):
+        kernel(np.zeros(LANES, np.uint16))
 
 
 def test_more_totals_than_a_vector_has_lanes():

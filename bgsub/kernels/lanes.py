@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import itertools
 import operator
-from functools import cache
+import types as python
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import config, typeof, types
 from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
-from numba.extending import lower_builtin, models, register_model, type_callable
+from numba.core.typing.templates import AbstractTemplate, infer, infer_global, signature
+from numba.extending import lower_builtin, models, register_model
 
 LANES = 32
 """Numbers in a vector: 32 of 16 bits fill the widest register of today's processors, and one cache
@@ -96,6 +98,37 @@ def _order(numbers):
     return ir.Constant(ir.VectorType(_INDEX, len(numbers)), list(numbers))
 
 
+_BUILDERS: dict[Any, tuple[Any, Any]] = {}
+"""What tells the type of a function's answer, and what builds its instructions."""
+
+
+def _compiled(function, answer, *patterns):
+    """Let the decorated build `function` for types that fit one of `patterns`.
+
+    `answer` of the types that it is given is the type of its answer, None if they do not fit.
+    """
+
+    class Template(AbstractTemplate):
+        key = function
+        # Asked first: an operator has dozens of others, and all would have to say no.
+        metadata = {"target": "cpu"}  # noqa: RUF012
+
+        def generic(self, kinds, named):
+            found = answer(*kinds)
+            return None if found is None else signature(found, *kinds)
+
+    infer(Template)
+    infer_global(function, types.Function(Template))
+
+    def register(build):
+        for kinds in patterns:
+            lower_builtin(function, *kinds)(build)
+        _BUILDERS[function] = answer, build
+        return build
+
+    return register
+
+
 def _lanewise(function, arity, emit, result=None):
     """Compile `function` of `arity` vectors to what `emit(builder, vector, *values)` builds."""
 
@@ -103,18 +136,13 @@ def _lanewise(function, arity, emit, result=None):
         vector = _common(*kinds)
         return vector if vector is None or result is None else vector.of(result)
 
-    typers = {1: lambda a: answer(a), 2: lambda a, b: answer(a, b)}
-    register: Any = type_callable(function)
-    register(lambda context: typers[arity])
+    patterns = itertools.product((Vector, types.Number), repeat=arity)
 
-    def lower(context, builder, signature, values):
+    @_compiled(function, answer, *(kinds for kinds in patterns if Vector in kinds))
+    def build(context, builder, signature, values):
         vector = _common(*signature.args)
         pairs = zip(signature.args, values, strict=True)
         return emit(builder, vector, *[_as_vector(builder, vector, *pair) for pair in pairs])
-
-    for kinds in itertools.product((Vector, types.Number), repeat=arity):
-        if Vector in kinds:
-            lower_builtin(function, *kinds)(lower)
 
 
 def _declared(builder, name, answer, *kinds):
@@ -285,16 +313,12 @@ def select(mask, a, b):
     return np.where(mask, a, b)
 
 
-@type_callable(select)
-def _type_select(context):
-    def typer(mask, a, b):
-        vector = _common(a, b)
-        return vector if vector is not None and mask == vector.of("bool") else None
-
-    return typer
+def _type_select(mask, a, b):
+    vector = _common(a, b)
+    return vector if vector is not None and mask == vector.of("bool") else None
 
 
-@lower_builtin(select, Vector, types.Any, types.Any)
+@_compiled(select, _type_select, (Vector, types.Any, types.Any))
 def _select(context, builder, signature, values):
     vector = _common(*signature.args[1:])
     pairs = zip(signature.args[1:], values[1:], strict=True)
@@ -317,16 +341,14 @@ def smallest(a):
 
 
 def _reduction(function, name, real=None):
-    def typer(a):
+    def answer(a):
         if not isinstance(a, Vector) or (name != "umin") != (a == BOOL):
             return None
         kinds = {BOOL: types.boolean, UINT16: types.uint16, FLOAT32: types.float32}
         return kinds.get(a)
 
-    type_callable(function)(lambda context: typer)
-
-    @lower_builtin(function, Vector)
-    def lower(context, builder, signature, values):
+    @_compiled(function, answer, (Vector,))
+    def build(context, builder, signature, values):
         vector = signature.args[0]
         suffix = "f32" if vector.real else f"i{vector.element.width}"
         full = f"llvm.vector.reduce.{real if vector.real else name}.v{LANES}{suffix}"
@@ -338,12 +360,11 @@ def bits(mask):
     return np.packbits(mask, bitorder="little").view("<u4").astype(np.uint32)[0]
 
 
-@type_callable(bits)
-def _type_bits(context):
-    return lambda mask: types.uint32 if mask == BOOL else None
+def _type_bits(mask):
+    return types.uint32 if mask == BOOL else None
 
 
-@lower_builtin(bits, Vector)
+@_compiled(bits, _type_bits, (Vector,))
 def _bits(context, builder, signature, values):
     return builder.bitcast(values[0], _INDEX)
 
@@ -353,12 +374,11 @@ def lanes_of(number):
     return np.unpackbits(np.array([number], "<u4").view(np.uint8), bitorder="little") == 1
 
 
-@type_callable(lanes_of)
-def _type_lanes_of(context):
-    return lambda number: BOOL if number == types.uint32 else None
+def _type_lanes_of(number):
+    return BOOL if number == types.uint32 else None
 
 
-@lower_builtin(lanes_of, types.Integer)
+@_compiled(lanes_of, _type_lanes_of, (types.Integer,))
 def _lanes_of(context, builder, signature, values):
     return builder.bitcast(values[0], BOOL.llvm)
 
@@ -372,10 +392,11 @@ def _conversion(vector):
     def convert(a):
         return np.asarray(a).astype(vector.kind)
 
-    type_callable(convert)(lambda context: lambda a: vector if isinstance(a, Vector) else None)
+    def answer(a):
+        return vector if isinstance(a, Vector) else None
 
-    @lower_builtin(convert, Vector)
-    def lower(context, builder, signature, values):
+    @_compiled(convert, answer, (Vector,))
+    def build(context, builder, signature, values):
         (old,), (value,) = signature.args, values
         if old == vector:
             return value
@@ -407,12 +428,11 @@ def prefetch(array, at):
     """Ask the memory for the cache line of array[at], which need not exist."""
 
 
-@type_callable(prefetch)
-def _type_prefetch(context):
-    return lambda array, at: types.none if isinstance(array, types.Array) else None
+def _type_prefetch(array, at):
+    return types.none if isinstance(array, types.Array) else None
 
 
-@lower_builtin(prefetch, types.Array, types.Integer)
+@_compiled(prefetch, _type_prefetch, (types.Array, types.Integer))
 def _prefetch(context, builder, signature, values):
     data = context.make_array(signature.args[0])(context, builder, values[0]).data
     byte, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
@@ -438,12 +458,11 @@ def _address(context, builder, kind, array, at, vector, count=None):
     return builder.bitcast(builder.gep(data, [at]), wide.as_pointer())
 
 
-@type_callable(load)
-def _type_load(context):
-    return lambda array, at: _VECTOR_OF.get(array.dtype) if isinstance(array, types.Array) else None
+def _type_load(array, at):
+    return _VECTOR_OF.get(array.dtype) if isinstance(array, types.Array) else None
 
 
-@lower_builtin(load, types.Array, types.Integer)
+@_compiled(load, _type_load, (types.Array, types.Integer))
 def _load(context, builder, signature, values):
     vector = signature.return_type
     array, at = values
@@ -451,22 +470,58 @@ def _load(context, builder, signature, values):
     return builder.load(address, align=_BYTES[vector.kind])
 
 
+def load_all(array, at, count):
+    """A literal `count` of vectors that follow one another from array[at] on, as a tuple."""
+    return tuple(load(array, at + n * LANES) for n in range(count))
+
+
+def _type_load_all(array, at, count):
+    literal = isinstance(count, types.IntegerLiteral)
+    vector = _type_load(array, at) if literal else None
+    return None if vector is None else types.UniTuple(vector, count.literal_value)
+
+
+@_compiled(load_all, _type_load_all, (types.Array, types.Integer, types.IntegerLiteral))
+def _load_all(context, builder, signature, values):
+    kind, (array, at, _) = signature.return_type, values
+    address = _address(context, builder, signature.args[0], array, at, kind.dtype)
+    places = [builder.gep(address, [_INDEX(n)]) for n in range(len(kind))]
+    vectors = [builder.load(place, align=_BYTES[kind.dtype.kind]) for place in places]
+    return context.make_tuple(builder, kind, vectors)
+
+
+def store_all(array, at, vectors):
+    """Write a tuple of vectors one after the other from array[at] on."""
+    for n, lanes in enumerate(vectors):
+        store(array, at + n * LANES, lanes)
+
+
+def _type_store_all(array, at, vectors):
+    alike = isinstance(vectors, types.UniTuple)
+    return _type_store(array, at, vectors.dtype) if alike else None
+
+
+@_compiled(store_all, _type_store_all, (types.Array, types.Integer, types.UniTuple))
+def _store_all(context, builder, signature, values):
+    vector, (array, at, packed) = signature.args[2].dtype, values
+    address = _address(context, builder, signature.args[0], array, at, vector)
+    for n, lanes in enumerate(cgutils.unpack_tuple(builder, packed)):
+        builder.store(lanes, builder.gep(address, [_INDEX(n)]), align=_BYTES[vector.kind])
+    return context.get_dummy_value()
+
+
 def load_some(array, at, count):
     """The numbers array[at], array[at + 1], ..., a literal `count` of them, which are reals."""
     return array[at : at + count].copy()
 
 
-@type_callable(load_some)
-def _type_load_some(context):
-    def typer(array, at, count):
-        fits = isinstance(array, types.Array) and isinstance(array.dtype, types.Float)
-        literal = isinstance(count, types.IntegerLiteral)
-        return Vector(str(array.dtype), count.literal_value) if fits and literal else None
-
-    return typer
+def _type_load_some(array, at, count):
+    fits = isinstance(array, types.Array) and isinstance(array.dtype, types.Float)
+    literal = isinstance(count, types.IntegerLiteral)
+    return Vector(str(array.dtype), count.literal_value) if fits and literal else None
 
 
-@lower_builtin(load_some, types.Array, types.Integer, types.IntegerLiteral)
+@_compiled(load_some, _type_load_some, (types.Array, types.Integer, types.IntegerLiteral))
 def _load_some(context, builder, signature, values):
     vector = signature.return_type
     array, at = values[:2]
@@ -483,17 +538,13 @@ def add_totals(array, at, vectors):
         array[at + n] += vector.sum()
 
 
-@type_callable(add_totals)
-def _type_add_totals(context):
-    def typer(array, at, vectors):
-        fits = isinstance(array, types.Array) and array.dtype == types.float64
-        alike = isinstance(vectors, types.UniTuple) and isinstance(vectors.dtype, Vector)
-        return types.none if fits and alike else None
-
-    return typer
+def _type_add_totals(array, at, vectors):
+    fits = isinstance(array, types.Array) and array.dtype == types.float64
+    alike = isinstance(vectors, types.UniTuple) and isinstance(vectors.dtype, Vector)
+    return types.none if fits and alike else None
 
 
-@lower_builtin(add_totals, types.Array, types.Integer, types.UniTuple)
+@_compiled(add_totals, _type_add_totals, (types.Array, types.Integer, types.UniTuple))
 def _add_totals(context, builder, signature, values):
     array, at, packed = values
     vectors = cgutils.unpack_tuple(builder, packed)
@@ -531,12 +582,11 @@ def power(a):
     return (a.view(whole) << whole(np.finfo(a.dtype).nmant)).view(a.dtype)
 
 
-@type_callable(power)
-def _type_power(context):
-    return lambda a: a if isinstance(a, Vector) and a.real else None
+def _type_power(a):
+    return a if isinstance(a, Vector) and a.real else None
 
 
-@lower_builtin(power, Vector)
+@_compiled(power, _type_power, (Vector,))
 def _power(context, builder, signature, values):
     vector = signature.args[0]
     size, mantissa = {"float32": (32, 23), "float64": (64, 52)}[vector.kind]
@@ -546,17 +596,17 @@ def _power(context, builder, signature, values):
     return builder.bitcast(builder.shl(bits, places), vector.llvm)
 
 
-@type_callable(load_every)
-def _type_load_every(context):
-    def typer(array, at, stride, offset):
-        literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
-        fits = isinstance(array, types.Array) and literal
-        return _VECTOR_OF.get(array.dtype) if fits else None
-
-    return typer
+def _type_load_every(array, at, stride, offset):
+    literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
+    fits = isinstance(array, types.Array) and literal
+    return _VECTOR_OF.get(array.dtype) if fits else None
 
 
-@lower_builtin(load_every, types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral)
+@_compiled(
+    load_every,
+    _type_load_every,
+    (types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral),
+)
 def _load_every(context, builder, signature, values):
     vector = signature.return_type
     stride, offset = (kind.literal_value for kind in signature.args[2:])
@@ -573,18 +623,16 @@ def load_upper_halves(array, at, stride, offset):
     return load_every(array, at, stride, offset).astype(np.uint16) << np.uint16(8)
 
 
-@type_callable(load_upper_halves)
-def _type_load_upper_halves(context):
-    def typer(array, at, stride, offset):
-        literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
-        fits = isinstance(array, types.Array) and array.dtype == types.uint8 and literal
-        return UINT16 if fits else None
-
-    return typer
+def _type_load_upper_halves(array, at, stride, offset):
+    literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
+    fits = isinstance(array, types.Array) and array.dtype == types.uint8 and literal
+    return UINT16 if fits else None
 
 
-@lower_builtin(
-    load_upper_halves, types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral
+@_compiled(
+    load_upper_halves,
+    _type_load_upper_halves,
+    (types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral),
 )
 def _load_upper_halves(context, builder, signature, values):
     stride, offset = (kind.literal_value for kind in signature.args[2:])
@@ -602,16 +650,12 @@ def _load_upper_halves(context, builder, signature, values):
     return builder.and_(builder.bitcast(picked, UINT16.llvm), upper)
 
 
-@type_callable(store)
-def _type_store(context):
-    def typer(array, at, lanes):
-        fits = isinstance(array, types.Array) and isinstance(lanes, Vector)
-        return types.none if fits and str(array.dtype) == lanes.kind else None
-
-    return typer
+def _type_store(array, at, lanes):
+    fits = isinstance(array, types.Array) and isinstance(lanes, Vector)
+    return types.none if fits and str(array.dtype) == lanes.kind else None
 
 
-@lower_builtin(store, types.Array, types.Integer, Vector)
+@_compiled(store, _type_store, (types.Array, types.Integer, Vector))
 def _store(context, builder, signature, values):
     vector = signature.args[2]
     array, at, lanes = values
@@ -620,18 +664,16 @@ def _store(context, builder, signature, values):
     return context.get_dummy_value()
 
 
-@type_callable(store_every)
-def _type_store_every(context):
-    def typer(array, at, stride, offset, lanes):
-        literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
-        fits = isinstance(array, types.Array) and _VECTOR_OF.get(array.dtype) == lanes
-        return types.none if literal and fits else None
-
-    return typer
+def _type_store_every(array, at, stride, offset, lanes):
+    literal = all(isinstance(kind, types.IntegerLiteral) for kind in (stride, offset))
+    fits = isinstance(array, types.Array) and _VECTOR_OF.get(array.dtype) == lanes
+    return types.none if literal and fits else None
 
 
-@lower_builtin(
-    store_every, types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral, Vector
+@_compiled(
+    store_every,
+    _type_store_every,
+    (types.Array, types.Integer, types.IntegerLiteral, types.IntegerLiteral, Vector),
 )
 def _store_every(context, builder, signature, values):
     vector = signature.args[4]
@@ -653,16 +695,12 @@ def filled(number, like):
     return np.full(len(like), number, like.dtype)
 
 
-@type_callable(filled)
-def _type_filled(context):
-    def typer(number, like):
-        fits = isinstance(number, types.Number) and isinstance(like, Vector)
-        return like if fits else None
-
-    return typer
+def _type_filled(number, like):
+    fits = isinstance(number, types.Number) and isinstance(like, Vector)
+    return like if fits else None
 
 
-@lower_builtin(filled, types.Number, Vector)
+@_compiled(filled, _type_filled, (types.Number, Vector))
 def _filled(context, builder, signature, values):
     return _as_vector(builder, signature.args[1], signature.args[0], values[0])
 
@@ -672,15 +710,131 @@ def ramp(step):
     return np.arange(LANES).astype(np.uint16) * np.uint16(step)
 
 
-@type_callable(ramp)
-def _type_ramp(context):
-    return lambda step: UINT16 if isinstance(step, types.Integer) else None
+def _type_ramp(step):
+    return UINT16 if isinstance(step, types.Integer) else None
 
 
-@lower_builtin(ramp, types.Integer)
+@_compiled(ramp, _type_ramp, (types.Integer,))
 def _ramp(context, builder, signature, values):
     steps = _as_vector(builder, UINT16, signature.args[0], values[0])
     return builder.mul(ir.Constant(UINT16.llvm, list(range(LANES))), steps)
+
+
+class _Traced:
+    """What a function that is traced works on: its type, and its value if that is asked for."""
+
+    __slots__ = "builder", "context", "kind", "value"
+    __array_ufunc__ = None  # numpy's numbers leave operators to this class
+
+    def __init__(self, context, builder, kind, value):
+        self.context, self.builder, self.kind, self.value = context, builder, kind, value
+
+    def __bool__(self):
+        raise TypeError("a traced function has no branches: use select()")
+
+
+def _emitted(function, *operands):
+    """The answer of a function of vectors to operands, of which some are traced."""
+    answer, build = _BUILDERS[function]
+    one = next(operand for operand in operands if isinstance(operand, _Traced))
+    context, builder = one.context, one.builder
+    traced = [
+        operand if isinstance(operand, _Traced) else _constant(context, builder, operand)
+        for operand in operands
+    ]
+    kinds = [operand.kind for operand in traced]
+    found = answer(*kinds)
+    if found is None:
+        raise TypeError(f"{function.__name__}() does not take {', '.join(map(str, kinds))}")
+    value = None
+    if builder is not None:
+        value = build(context, builder, signature(found, *kinds), [one.value for one in traced])
+    return _Traced(context, builder, found, value)
+
+
+def _constant(context, builder, number):
+    kind = types.literal(number) if type(number) is int else typeof(number)
+    value = builder and ir.Constant(context.get_value_type(kind), np.asarray(number).item())
+    return _Traced(context, builder, kind, value)
+
+
+def _method(function, reflected=False):
+    if reflected:
+        return lambda one, other: _emitted(function, other, one)
+    return lambda *operands: _emitted(function, *operands)
+
+
+for _function in _BUILDERS:
+    if _function.__module__ == "_operator":
+        _name = _function.__name__.strip("_")
+        setattr(_Traced, f"__{_name}__", _method(_function))
+        setattr(_Traced, f"__r{_name}__", _method(_function, reflected=True))
+
+_TRACED: set[Any] = set()
+
+
+@cache
+def _tracer(function):
+    """A traced function in whose body the functions of vectors take what is traced."""
+    names = dict(function.__globals__)
+    for name, value in names.items():
+        if isinstance(value, python.FunctionType) and value in _BUILDERS:
+            names[name] = partial(_run if value in _TRACED else _emitted, value)
+    return python.FunctionType(function.__code__, names)
+
+
+def _run(function, *operands):
+    return _tracer(function)(*operands)
+
+
+def _opened(context, builder, kind, value):
+    """A value as a traced function takes it: tuples as tuples."""
+    if not isinstance(kind, types.BaseTuple):
+        return _Traced(context, builder, kind, value)
+    kinds: Any = kind
+    values = kinds if builder is None else cgutils.unpack_tuple(builder, value)
+    return tuple(_opened(context, builder, *pair) for pair in zip(kinds, values, strict=True))
+
+
+def _kind(found):
+    """The type of what a traced function returned."""
+    if isinstance(found, tuple):
+        return types.BaseTuple.from_types([_kind(one) for one in found])
+    return types.none if found is None else found.kind
+
+
+def _closed(context, builder, found):
+    """What a traced function returned as a value of that type."""
+    if isinstance(found, tuple):
+        values = [_closed(context, builder, one) for one in found]
+        return context.make_tuple(builder, _kind(found), values)
+    return context.get_dummy_value() if found is None else found.value
+
+
+def traced(function):
+    """Let kernels call a function of vectors and numbers, and of tuples of them.
+
+    It is run for every place where a kernel calls it, and what it does to the vectors becomes part
+    of the kernel. That costs little beside a compiled function, which the compiler leads through
+    all its passes; and loops over tuples are unrolled. It cannot branch on what a vector holds, and
+    calls the functions of this module by names of its own. Called from Python it is the function
+    itself.
+    """
+
+    def run(context, builder, kinds, values):
+        pairs = zip(kinds, values, strict=True)
+        return _run(function, *[_opened(context, builder, *pair) for pair in pairs])
+
+    @cache
+    def answer(*kinds):
+        return _kind(run(None, None, kinds, kinds))
+
+    @_compiled(function, answer, (types.VarArg(types.Any),))
+    def build(context, builder, signature, values):
+        return _closed(context, builder, run(context, builder, signature.args, values))
+
+    _TRACED.add(function)
+    return function
 
 
 def uncompiled(**options):

@@ -44,7 +44,8 @@ def remember(mask, moving, reach):
         if ahead < height:
             move_on(mask[ahead], moving[ahead])
         if y >= 0 and spread(mask[y], moving[y], movers):
-            near[:] = row[:width]
+            for x in range(width):  # assigning a slice would take three seconds to compile
+                near[x] = row[x]
             for step in range(1, 2 * reach + 1):
                 join(near, row[step : step + width])
             for other in range(max(y - reach, 0), min(y + reach + 1, height)):

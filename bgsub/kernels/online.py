@@ -163,10 +163,10 @@ HEADER = '''
 import numpy as np
 from numba import njit
 from bgsub.kernels.lanes import (
-    LANES, add_most, anywhere, bits, everywhere, exp, filled, high_product, least, load, load_every,
+    LANES, add_most, anywhere, bits, everywhere, exp, filled, high_product, least, load, load_all, load_every,
     load_upper_halves, most, prefetch,
-    ramp, select, smallest, sqrt, store, store_every, sub_least, to_float32, to_int32, to_uint8,
-    to_uint16,
+    ramp, select, smallest, sqrt, store, store_all, store_every, sub_least, to_float32, to_int32, to_uint8,
+    to_uint16, traced,
 )
 
 from bgsub.kernels.turns import PATIENCE, claim, count, pause
@@ -175,7 +175,8 @@ TURN = {turn}
 C = {channels}
 K = {modes}
 HEAD = {head}
-BLOCK = (1 + C) * LANES  # of a mode: variance, means
+FIELDS = 1 + C  # of a mode: variance, means
+BLOCK = FIELDS * LANES
 SCALES = {scales} * LANES  # of all modes: weights, hits
 PIXEL = {pixel} * LANES  # unrest, last labels
 TILE = K * BLOCK + SCALES + PIXEL + HEAD
@@ -186,8 +187,11 @@ UNIT_F = np.float32({unit_f})
 STRIDE, FARTHEST = np.float32({stride}), np.float32(255 / {stride})
 ZERO, ONE = np.float32(0), np.float32(1)
 U16, U32, F32 = np.uint16, np.uint32, np.float32
-OPTIONS = dict(nogil=True, cache=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}})
-INNER = dict(**OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+PART = dict(
+    nogil=True, error_model="numpy", fastmath={{"contract", "nsz", "arcp"}}, no_cfunc_wrapper=True
+)
+OPTIONS = dict(**PART, cache=True)
+INNER = dict(**PART, no_cpython_wrapper=True, _nrt=False)
 STEP = dict(**INNER, forceinline=True)
 AHEAD = 12  # tiles; memory is asked for them before they are needed
 AT_ONCE = 32  # tiles, so few that the long way finds in the nearest cache what the short way read
@@ -212,32 +216,32 @@ def brightened(x, gain, offset):
     return add_most(add_most(half, half), U16(min(max(offset, ZERO) * F32(256), F32(65535))))
 
 
-@njit(**STEP)
+@traced
 def luma(blue, green, red):
     return high_product(red, 19595) + high_product(green, 38470) + high_product(blue, 7471)
 
 
-@njit(**STEP)
+@traced
 def chroma_red(blue, green, red):
     return high_product(red, 32756) - high_product(green, 27429) - high_product(blue, 5327) + 32768
 
 
-@njit(**STEP)
+@traced
 def chroma_blue(blue, green, red):
     return high_product(blue, 32749) - high_product(red, 11052) - high_product(green, 21697) + 32768
 
 
-@njit(**STEP)
+@traced
 def gap(a, b):
     return sub_least(a, b) | sub_least(b, a)
 
 
-@njit(**STEP)
+@traced
 def product(a, b):
     return high_product(a, b)
 
 
-@njit(**STEP)
+@traced
 def part(a, rate, u):
     # The product's lower half decides with u whether the upper half is rounded up.
     whole = high_product(a, rate)
@@ -265,25 +269,25 @@ def is_calm(hits):
     return hits & 1 == 1
 
 
-@njit(**STEP)
+@traced
 def square(a):
     # In units of a variance; 32 levels and more are the largest.
     b = least(a, 8191) << 3
     return high_product(b, b)
 
 
-@njit(**STEP)
+@traced
 def coarse_square(a):
     # As square, but for four times the distance at a sixteenth of the resolution.
     return square(a >> 2)
 
 
-@njit(**STEP)
+@traced
 def times(a, factor):
     return least(high_product(a, factor), 4095) << 4
 
 
-@njit(**STEP)
+@traced
 def ratio(a, b):
     return to_uint16(to_int32(least(to_float32(a) * F32(65535) / to_float32(b), F32(65535))))
 """
@@ -297,42 +301,42 @@ def level(x, gain, offset):
     return most(least(to_float32(x) * gain + offset, F32(255)), F32(0))
 
 
-@njit(**STEP)
+@traced
 def luma(blue, green, red):
     return red * F32(0.299) + green * F32(0.587) + blue * F32(0.114)
 
 
-@njit(**STEP)
+@traced
 def chroma_red(blue, green, red):
     return (red - luma(blue, green, red)) * F32(0.713) + F32(128)
 
 
-@njit(**STEP)
+@traced
 def chroma_blue(blue, green, red):
     return (blue - luma(blue, green, red)) * F32(0.564) + F32(128)
 
 
-@njit(**STEP)
+@traced
 def gap(a, b):
     return most(a - b, b - a)
 
 
-@njit(**STEP)
+@traced
 def product(a, b):
     return a * b
 
 
-@njit(**STEP)
+@traced
 def add_most(a, b):
     return a + b
 
 
-@njit(**STEP)
+@traced
 def sub_least(a, b):
     return most(a - b, F32(0))
 
 
-@njit(**STEP)
+@traced
 def part(a, rate, u):
     return a * rate
 
@@ -357,22 +361,22 @@ def is_calm(hits):
     return hits > 0
 
 
-@njit(**STEP)
+@traced
 def square(a):
     return a * a
 
 
-@njit(**STEP)
+@traced
 def coarse_square(a):
     return a * a
 
 
-@njit(**STEP)
+@traced
 def times(a, factor):
     return a * factor
 
 
-@njit(**STEP)
+@traced
 def ratio(a, b):
     return a / b
 """
@@ -391,80 +395,301 @@ TONE = """
 
 PIXELS = """
 %if byte and compact
-        %c x#c = load_upper_halves(image, at * C, C, #c)
+        x = picture(image, at * C)
         if lit:
-            %c x#c = brightened(x#c, gain#c, offset#c)
+            x = tuple{c: brightened(x[#c], gain#c, offset#c)}
 %else
-        %c x#c = level(load_every(image, at * C, C, #c), gain#c, offset#c)
+        x = tuple{c: level(load_every(image, at * C, C, #c), gain#c, offset#c)}
 %end
 %if ycrcb
-        x0, x1, x2 = luma(x0, x1, x2), chroma_red(x0, x1, x2), chroma_blue(x0, x1, x2)
+        x = to_ycrcb(x)
 %end
 """
 
 BASE = """
 %if weight_bar
-        %k base#k = w#k >= r.bar
+        base = tuple{k: w[#k] >= r.bar}
 %else
-        # The heaviest modes that together reach the share.
-        above = w0 - w0
-%each k
-        base#k = (w#k > 0) & (above < r.share)
-        above = add_most(above, sub_least(w#k - product(w#k, r.alpha), r.prune))
-%end
+        base = first_to_reach(w, r.share, r.alpha, r.prune)
 %end
 """
 
 WEIGHTS = """
         weights = tiles * K * BLOCK + t * SCALES
         head = tiles * (TILE - HEAD) + t * HEAD
-        %k block#k = (#k * tiles + t) * BLOCK
-        %k w#k = load(state, weights + #k * LANES)
+        w = load_all(state, weights, K)
 %if lazy
-        %k w#k = w#k - part(w#k, state[head + 1], u) if #k > 0 else w#k
-        w0 = select(w0 > 0, FULL - (sum{k: w#k} - w0), w0)
+        w = brought_up(w, state[head + 1], u)
 %end
 """
 
-NEAR = """
-@njit(**STEP)
+STEPS = """
+%if byte and compact
+@traced
+def picture(image, at):
+    return tuple(load_upper_halves(image, at, C, c) for c in range(C))
+%end
+
+
+@traced
+def to_ycrcb(x):
+    return luma(*x), chroma_red(*x), chroma_blue(*x)
+
+
+@traced
+def added_up(vectors):
+    total = vectors[0]
+    for vector in vectors[1:]:
+        total = total + vector
+    return total
+
+
+@traced
+def picked(masks, values, picked):
+    for mask, value in zip(masks, values):
+        picked = select(mask, value, picked)
+    return picked
+
+
+@traced
+def replaced(mask, new, old):
+    return tuple(select(mask, one, other) for one, other in zip(new, old))
+
+
+@traced
 def toward(mean, x, rate, u):
     step = part(gap(x, mean), rate, u)
     return select(x > mean, mean + step, mean - step)
 
 
-@njit(**STEP)
-def spread_from(@X, @M, reach):
-%if ycrcb
-    return square(product(gap(x0, m0), reach))
-%else
-    spread = square(product(gap(x0, m0), reach))
-    %c spread = spread if #c == 0 else add_most(spread, square(product(gap(x#c, m#c), reach)))
-    return spread
+@traced
+def brought_up(w, lost, u):
+    # The first mode takes what the others leave.
+    others = [a - part(a, lost, u) for a in w[1:]]
+    return select(w[0] > 0, FULL - (added_up([w[0], *others]) - w[0]), w[0]), *others
+
+
+@traced
+def first_to_reach(w, share, alpha, prune):
+    # The heaviest modes that together reach the share.
+    base, above = [], w[0] - w[0]
+    for a in w:
+        base.append((a > 0) & (above < share))
+        above = add_most(above, sub_least(a - product(a, alpha), prune))
+    return tuple(base)
+
+
+@traced
+def lowered(bar, unrest, lower):
+    # The weight bar of pixels that flicker.
+    return bar - product(bar, least(times(unrest, lower), NINE_TENTHS))
+
+
+@traced
+def spread_from(x, mode, reach):
+    spread = square(product(gap(x[0], mode[1]), reach))
+%if not ycrcb
+    for a, m in zip(x[1:], mode[2:]):
+        spread = add_most(spread, square(product(gap(a, m), reach)))
 %end
+    return spread
 
 
-@njit(**STEP)
-def is_near(@X, @M, variance, match, floor, slope, dark_floor, dark_slope, chroma, unrest, widen):
-    near = spread_from(@X, @M, match) < variance
+@traced
+def far_from(x, mode):
+    far = square(gap(x[0], mode[1]))
+%if not ycrcb
+    for a, m in zip(x[1:], mode[2:]):
+        far = add_most(far, square(gap(a, m)))
+%end
+    return far
+
+
+@traced
+def is_near(x, mode, match, floor, slope, dark_floor, dark_slope, chroma, unrest, widen):
+    variance, m = mode[0], mode[1:]
+    near = spread_from(x, mode, match) < variance
 %if floored
-    radius = least(product(m0, slope) + floor, add_most(product(m0, dark_slope), filled(dark_floor, m0)))
+    dark = add_most(product(m[0], dark_slope), filled(dark_floor, m[0]))
+    radius = least(product(m[0], slope) + floor, dark)
 %if feedback
     radius = add_most(radius, times(product(radius, unrest), widen))
-    chroma = add_most(filled(chroma, x0), times(product(filled(chroma, x0), unrest), widen))
+    chroma = filled(chroma, x[0])
+    chroma = add_most(chroma, times(product(chroma, unrest), widen))
 %end
 %if ycrcb or channels == 1
-    near = near | (gap(x0, m0) < radius)
+    near = near | (gap(x[0], m[0]) < radius)
 %else
-    far = coarse_square(gap(x0, m0))
-    %c far = far if #c == 0 else add_most(far, coarse_square(gap(x#c, m#c)))
+    far = coarse_square(gap(x[0], m[0]))
+    for a, b in zip(x[1:], m[1:]):
+        far = add_most(far, coarse_square(gap(a, b)))
     near = near | (far < coarse_square(radius))
 %end
 %end
 %if ycrcb
-    near = near & (add_most(gap(x1, m1), gap(x2, m2)) < chroma)
+    near = near & (add_most(gap(x[1], m[1]), gap(x[2], m[2])) < chroma)
 %end
     return near
+
+
+@traced
+def is_explained(x, modes, w, base, own_w, reach):
+    # A mode heavier than the one that learns may explain the pixel too, if it lies within the
+    # wider radius.
+    back = own_w != own_w
+    for mode, a, heavy in zip(modes, w, base):
+        back = back | (heavy & (a >= own_w) & (spread_from(x, mode, reach) < mode[0]))
+    return back
+
+
+@traced
+def levels(vectors):
+    return tuple(to_float32(a) * UNIT_M for a in vectors)
+
+
+%if shadows
+@traced
+def dimmed(f, mode, tint, back, dimmest, faintest):
+    # Prati et al. (2003): the background dimmed, its colour kept. The pixel is part / whole of the
+    # mode; mostly multiplied by `whole`, as division is slow.
+    g = levels(mode[1:])
+%if ycrcb
+    part, whole = f[0], most(g[0], ONE)
+    a = (f[1] - F32(128)) * whole - part * (g[1] - F32(128))
+    b = (f[2] - F32(128)) * whole - part * (g[2] - F32(128))
+    same = most(a, ZERO - a) + most(b, ZERO - b) < whole * tint
+%else
+    part = added_up([a * b for a, b in zip(f, g)])
+    whole = most(added_up([b * b for b in g]), ONE)
+    dim = part / whole
+    off = added_up([(dim * b - a) * (dim * b - a) for a, b in zip(f, g)])
+    wide = dim / back
+    same = off < to_float32(mode[0]) * UNIT_V * wide * wide
+%end
+    return same & (part >= whole * dimmest) & (part <= whole * faintest), part, whole
+
+
+@traced
+def to_ratio(part, whole):
+    return to_uint8(most(least(part / whole, F32(1.99)) * F32(128), ONE))
+%end
+
+
+@traced
+def learning_rate(back, moved, alpha, alpha_foreground, alpha_noise, like):
+%if conservative
+    rate = filled(alpha_foreground, like)
+%if feedback
+    rate = select(moved == 0, filled(alpha_noise, like), rate)
+%end
+    return select(back, filled(alpha, like), rate)
+%else
+    return filled(alpha, like)
+%end
+
+
+@traced
+def owners(own, new, blank):
+    # Where no mode is near, the lightest is replaced.
+    own = list(own)
+    own[-1] = own[-1] | new
+    own[0] = own[0] | blank
+    return tuple(own)
+
+
+@traced
+def decayed(w, own, alpha, prune, u):
+    # Weights decay and pay the prior (Zivkovic 2004, equation 14); below it they end.
+    w = [a - part(a, alpha, u) for a in w]
+    nil = filled(0, alpha)
+%if pruned
+    w = [sub_least(a, prune) for a in w]
+    w = [select(a < prune, nil, a) for a in w]
+%end
+    grown = alpha
+    for mine, a in zip(own, w):
+        grown = select(mine, grown + a, grown)
+    others = [select(mine, nil, a) for mine, a in zip(own, w)]
+    return tuple(others), added_up(others), grown
+
+
+%if pruned
+@traced
+def scaled(w, rest, grown, whole, u):
+    # Zivkovic's weights are divided by their sum, which the prior has lowered.
+    total = select(whole, FULL, rest + grown)
+    scale = ratio(FULL - total, most(total, LEAST))
+    w = [a + part(a, scale, u) for a in w]
+    return tuple(w), added_up(w)
+%end
+
+
+@traced
+def begun(w, rest, new, alpha, u):
+    # A new mode starts with alpha, and the others share what is left.
+    left = FULL - most(alpha, filled(UNIT, alpha))
+    off = ratio(gap(left, rest), most(rest, LEAST))
+    less = rest < left
+    w = [select(new, select(less, a + part(a, off, u), a - part(a, off, u)), a) for a in w]
+    w[0] = select(new, left - (added_up(w) - w[0]), w[0])
+    return tuple(w), added_up(w)
+
+
+%if hit_gain
+@traced
+def one_hit_more(hits, own, fresh, missed, least_gain):
+%if lazy
+    hits = add_most(hits[0], filled(missed, hits[0])), *hits[1:]
+%end
+    nil = filled(0, hits[0])
+    count = select(fresh, nil, picked(own, hits, nil))
+    count = select(count < 65535, count + 1, count)
+    return hits, count, most(ratio(filled(1, count), count), filled(least_gain, count))
+%end
+
+
+@traced
+def drawn(mode, x, far, rate, u, var_min, var_max):
+    variance = least(most(toward(mode[0], far, rate, u), var_min), var_max)
+    return variance, *[toward(m, a, rate, u) for m, a in zip(mode[1:], x)]
+
+
+@traced
+def learnt(x, modes, fars, own, fresh, gain, u, var_init, var_min, var_max):
+    nil = filled(0, gain)
+    mode = [picked(own, fields, nil) for fields in zip(*modes)]
+    variance, *means = drawn(mode, x, picked(own, fars, nil), gain, u, var_min, var_max)
+    means = [select(fresh, a, m) for a, m in zip(x, means)]
+    return select(fresh, filled(var_init, variance), variance), *means
+
+
+@traced
+def rising(w):
+    found = w[0] != w[0]
+    for a, b in zip(w, w[1:]):
+        found = found | (b > a)
+    return found
+
+
+%if feedback
+@traced
+def blinked(past, moved):
+    # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
+    return ((past >= 2) != ((past == 1) | (past == 3))) & (moved == 0)
+
+
+@traced
+def unrest_after(unrest, blink, rate, u):
+    return select(blink, unrest + part(FULL - unrest, rate, u), unrest - part(unrest, rate, u))
+
+
+@traced
+def past_labels(past, label):
+    # The last one in the lower bit, the one before in the upper.
+    nil = past - past
+    before = select((past == 1) | (past == 3), nil + 2, nil)
+    return before + select(label > 127, nil + 1, nil)
+%end
 """
 
 STEP = """
@@ -489,17 +714,6 @@ def raise_heavier(state, tiles, t):
                 exchange(state, b, b + tiles * BLOCK, swap)
 
 %if feedback
-@njit(**STEP)
-def blinked(past, moved):
-    # SuBSENSE's blinking pixels: the raw label changed, away from what is known to move.
-    return ((past >= 2) != ((past == 1) | (past == 3))) & (moved == 0)
-
-
-@njit(**STEP)
-def unrest_after(unrest, blink, rate, u):
-    return select(blink, unrest + part(FULL - unrest, rate, u), unrest - part(unrest, rate, u))
-
-
 @njit(**INNER)
 def calm_down(state, busy, planes, at, rate, u):
     # What becomes of unrest and last labels where the new ones are 0; whether all are 0 now.
@@ -541,14 +755,13 @@ def short_way(image, state, flags, busy, labels, ratios, spots, first, last, beg
         %c prefetch(state, block + AHEAD * BLOCK + (1 + #c) * LANES)
         prefetch(image, (at + AHEAD * LANES) * C)
         prefetch(image, (at + AHEAD * LANES) * C + 64)
-        %c m0_#c = load(state, block + (1 + #c) * LANES)
-        v0 = load(state, block)
+        mode = load_all(state, block, FIELDS)
 %if flagged
         plain = everywhere(flag == 0)
 %else
         plain = True
 %end
-        if plain and settled(state[head], r.gain) and everywhere(is_near(@X, @M0, v0, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, filled(0, v0), r.widen)):
+        if plain and settled(state[head], r.gain) and everywhere(is_near(x, mode, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, filled(0, mode[0]), r.widen)):
             dark = to_uint8(u ^ u)
             store(labels, at, dark)
 %if shadows
@@ -557,12 +770,7 @@ def short_way(image, state, flags, busy, labels, ratios, spots, first, last, beg
                 store(ratios, t * LANES, dark)
 %end
 %if learn
-            far = square(gap(x0, m0_0))
-%if not ycrcb
-            %c far = far if #c == 0 else add_most(far, square(gap(x#c, m0_#c)))
-%end
-            %c store(state, block + (1 + #c) * LANES, toward(m0_#c, x#c, r.gain, u))
-            store(state, block, least(most(toward(v0, far, r.gain, u), r.var_min), r.var_max))
+            store_all(state, block, drawn(mode, x, far_from(x, mode), r.gain, u, r.var_min, r.var_max))
             state[head + 1] += part_of_one(FULL - state[head + 1], r.alpha, chance)
 %if feedback
             if is_calm(state[head]):
@@ -607,58 +815,58 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 @WEIGHTS
 %if feedback
         planes = tiles * (K * BLOCK + SCALES) + t * PIXEL
-        stored_unrest = load(state, planes)
+        unrest = load(state, planes)
         past = load(state, planes + LANES)
-        unrest = stored_unrest
 %if lazy
         unrest = unrest - part(unrest, state[head + 2], u)
 %end
+        moved = load(busy, at) & MOVED
 %else
-        unrest = w0
+        unrest, moved = w[0], dark
 %end
         # Which is the heaviest mode that the pixel belongs to? Lighter ones are looked at only
         # if some pixel of the tile has found none.
-        none = w0 != w0
-        nil = filled(0, w0)
+        none = w[0] != w[0]
+        nil = filled(0, w[0])
         found = none
 %each k
-        v#k = nil
+        at#k = (#k * tiles + t) * BLOCK
+%if k > 0
+        mode#k = mode0
         far#k = nil
-        %c m#k_#c = nil
         own#k = none
-        if #k == 0 or not everywhere(found):
-            v#k = load(state, block#k)
-            %c m#k_#c = load(state, block#k + (1 + #c) * LANES)
-            far#k = square(gap(x0, m#k_0))
-%if not ycrcb
-            %c far#k = far#k if #c == 0 else add_most(far#k, square(gap(x#c, m#k_#c)))
-%end
-            own#k = ~found & (w#k > 0) & is_near(@X, @Mk, v#k, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, unrest, r.widen)
+        if not everywhere(found):
+            mode#k = load_all(state, at#k, FIELDS)
+            far#k = far_from(x, mode#k)
+            near = is_near(x, mode#k, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, unrest, r.widen)
+            own#k = ~found & (w[#k] > 0) & near
             found = found | own#k
+%else
+        mode#k = load_all(state, at#k, FIELDS)
+        far#k = far_from(x, mode#k)
+        near = is_near(x, mode#k, r.match, r.floor, r.slope, r.dark_floor, r.dark_slope, r.chroma, unrest, r.widen)
+        own#k = (w[#k] > 0) & near
+        found = own#k
 %end
-        own_w = nil
-        %k own_w = select(own#k, w#k, own_w)
-        blank = w0 == 0
+%end
+        own = tuple{k: own#k}
+        modes = tuple{k: mode#k}
+        own_w = picked(own, w, nil)
+        blank = w[0] == 0
 
 @BASE
 %if weight_bar
 %if feedback
-        bar = filled(r.bar, w0)
-        bar = bar - product(bar, least(times(unrest, r.lower), NINE_TENTHS))
-        back = found & (own_w >= bar)
+        back = found & (own_w >= lowered(filled(r.bar, own_w), unrest, r.lower))
 %else
         back = found & (own_w >= r.bar)
 %end
 %else
-        # A mode heavier than the one that learns may explain the pixel too, if it lies within
-        # the wider radius.
-        back = none
-        %k back = back | (base#k & (w#k >= own_w) & (spread_from(@X, @Mk, r.back) < v#k))
+        back = is_explained(x, modes, w, base, own_w, r.back)
 %end
         # What shows nothing yet cannot be told from its background.
         label = select(back | blank, dark, dark + 255)
 %if shadows
-        # Prati et al. (2003): the background dimmed, its colour kept.
         unlike = label == 255
 %if flagged
         unlike = unlike & (flag == 0)
@@ -666,32 +874,18 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
         spotted = U32(0)
         if anywhere(unlike):
             shade = none
-            %c f#c = to_float32(x#c) * UNIT_M
+            f = levels(x)
 %each k
-            if #k == 0 or anywhere(base#k & unlike):
-                %c g#c = to_float32(m#k_#c) * UNIT_M
-%if ycrcb
-                # The pixel is part / whole of the mode; multiplied by `whole`, as division is slow.
-                part#k, whole#k = f0, most(g0, ONE)
-                a = (f1 - F32(128)) * whole#k - part#k * (g1 - F32(128))
-                b = (f2 - F32(128)) * whole#k - part#k * (g2 - F32(128))
-                same = most(a, ZERO - a) + most(b, ZERO - b) < whole#k * (r.tint * UNIT_M)
-%else
-                part#k, whole#k = sum{c: f#c * g#c}, most(sum{c: g#c * g#c}, ONE)
-                dim = part#k / whole#k
-                off = sum{c: (dim * g#c - f#c) * (dim * g#c - f#c)}
-                wide = dim / (r.back * UNIT_W)
-                same = off < to_float32(v#k) * UNIT_V * wide * wide
-%end
-                shade = shade | (base#k & same & (part#k >= whole#k * (r.dimmest * UNIT_W)) & (part#k <= whole#k * (r.faintest * UNIT_F)))
+            if #k == 0 or anywhere(base[#k] & unlike):
+                dim, part#k, whole#k = dimmed(f, mode#k, r.tint * UNIT_M, r.back * UNIT_W, r.dimmest * UNIT_W, r.faintest * UNIT_F)
+                shade = shade | (base[#k] & dim)
 %end
             shade = shade & unlike
             spotted = bits(shade)
             if spotted != 0:
                 label = select(shade, 127, label)
                 # Of the heaviest mode; its texture is judged afterwards, among neighbours.
-                bright = to_uint8(most(least(part0 / whole0, F32(1.99)) * F32(128), ONE))
-                store(ratios, t * LANES, select(shade, bright, dark))
+                store(ratios, t * LANES, select(shade, to_ratio(part0, whole0), dark))
         if spotted == 0 and spots[t] != 0:
             store(ratios, t * LANES, dark)
         spots[t] = spotted
@@ -702,115 +896,61 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %end
         store(labels, at, label)
 %if learn
-%if conservative
-        alpha = filled(r.alpha_foreground, w0)
-%if feedback
-        alpha = select((load(busy, at) & MOVED) == 0, filled(r.alpha_noise, w0), alpha)
-%end
-        alpha = select(back, filled(r.alpha, w0), alpha)
-%else
-        alpha = filled(r.alpha, w0)
-%end
-        # Where no mode is near, the lightest is replaced.
+        alpha = learning_rate(back, moved, r.alpha, r.alpha_foreground, r.alpha_noise, own_w)
         new = ~(found | blank)
-        own@LAST = own@LAST | new
-        own0 = own0 | blank
-        # Weights decay and pay the prior (Zivkovic 2004, equation 14); below it they end.
-        %k n#k = w#k - part(w#k, alpha, u)
+        fresh = new | blank
+        own = owners(own, new, blank)
+        others, rest, grown = decayed(w, own, alpha, r.prune, u)
 %if pruned
-        %k n#k = sub_least(n#k, r.prune)
-        %k n#k = select(n#k < r.prune, nil, n#k)
-%end
-%if pruned or not hit_gain
-        grown = alpha
-        %k grown = select(own#k, grown + n#k, grown)
-%end
-        %k n#k = select(own#k, nil, n#k)
-        rest = sum{k: n#k}
-%if pruned
-        # Zivkovic's weights are divided by their sum, which the prior has lowered.
-        total = select(new | blank, FULL, rest + grown)
-        scale = ratio(FULL - total, most(total, LEAST))
-        %k n#k = n#k + part(n#k, scale, u)
-        rest = sum{k: n#k}
+        others, rest = scaled(others, rest, grown, fresh, u)
 %end
 %if modes > 1
         if anywhere(new):
-            # A new mode starts with alpha, and the others share what is left.
-            start = most(alpha, filled(UNIT, w0))
-            left = FULL - start
-            off = ratio(gap(left, rest), most(rest, LEAST))
-            %k n#k = select(new, select(rest < left, n#k + part(n#k, off, u), n#k - part(n#k, off, u)), n#k)
-            n0 = select(new, left - (sum{k: n#k} - n0), n0)
-            rest = sum{k: n#k}
+            others, rest = begun(others, rest, new, alpha, u)
 %end
-        %k q#k = select(own#k, FULL - rest, n#k)
-
-        own_v = nil
-        own_far = nil
-        %c own_m#c = nil
-        %k own_v = select(own#k, v#k, own_v)
-        %k own_far = select(own#k, far#k, own_far)
-        %kc own_m#c = select(own#k, m#k_#c, own_m#c)
-        fresh = new | blank
 %if hit_gain
-        %k h#k = load(state, weights + (K + #k) * LANES)
-%if lazy
-        h0 = add_most(h0, filled(state[head + 3], h0))
-%end
-        own_h = nil
-        %k own_h = select(own#k, h#k, own_h)
-        own_h = select(fresh, nil, own_h)
-        own_h = select(own_h < 65535, own_h + 1, own_h)
-        gain = most(ratio(filled(1, own_h), own_h), filled(r.gain, own_h))
+        hits = load_all(state, weights + K * LANES, K)
+        hits, count, gain = one_hit_more(hits, own, fresh, state[head + 3], r.gain)
 %else
         gain = ratio(least(alpha, grown), most(grown, LEAST))
 %end
-        y = least(most(toward(own_v, own_far, gain, u), r.var_min), r.var_max)
-        y = select(fresh, filled(r.var_init, y), y)
-        %c z#c = select(fresh, x#c, toward(own_m#c, x#c, gain, u))
+        now = learnt(x, modes, tuple{k: far#k}, own, fresh, gain, u, r.var_init, r.var_min, r.var_max)
 %if feedback
-        calm = unrest_after(unrest, blinked(past, load(busy, at) & MOVED), r.unrest, u)
-        past = select((past == 1) | (past == 3), nil + 2, nil) + select(label > 127, nil + 1, nil)
+        calm = unrest_after(unrest, blinked(past, moved), r.unrest, u)
+        labels_now = past_labels(past, label)
 %end
+        weight = filled(FULL, rest) - rest
+        others = tuple{k: select(own[#k], weight, others[#k])}
 %if flagged
-        %k q#k = select(free, q#k, w#k)
-        %k own#k = own#k & free
-%end
-%if hit_gain
-        %k h#k = select(own#k, own_h, h#k)
+        others = tuple{k: select(free, others[#k], w[#k])}
+        own = tuple{k: own[#k] & free}
 %end
 %each k
-        if anywhere(own#k):
-            store(state, block#k, select(own#k, y, v#k))
-            %c store(state, block#k + (1 + #c) * LANES, select(own#k, z#c, m#k_#c))
+        if anywhere(own[#k]):
+            store_all(state, at#k, replaced(own[#k], now, mode#k))
 %end
-        %k store(state, weights + #k * LANES, q#k)
+        store_all(state, weights, others)
 %if hit_gain
-        %k store(state, weights + (K + #k) * LANES, h#k)
+        hits = tuple{k: select(own[#k], count, hits[#k])}
+        store_all(state, weights + K * LANES, hits)
 %end
 %if feedback
 %if flagged
         calm = select(free, calm, unrest)
-        past = select(free, past, load(state, planes + LANES))
+        labels_now = select(free, labels_now, past)
 %end
         store(state, planes, calm)
-        store(state, planes + LANES, past)
+        store(state, planes + LANES, labels_now)
 %end
-        risen = none
-        before = q0
-%each k
-        risen = risen | (q#k > before)
-        before = q#k
-%end
+        risen = rising(others)
         if anywhere(risen):
             raise_heavier(state, tiles, t)
 %if lazy
-        steady = not anywhere(risen) and everywhere(q0 >= r.bar)
+        steady = not anywhere(risen) and everywhere(others[0] >= r.bar)
 %if feedback
-        state[head] = marked(smallest(h0), everywhere(past == 0)) if steady else FULL - FULL
+        state[head] = marked(smallest(hits[0]), everywhere(labels_now == 0)) if steady else FULL - FULL
 %else
-        state[head] = smallest(h0) if steady else FULL - FULL
+        state[head] = smallest(hits[0]) if steady else FULL - FULL
 %end
         state[head + 1] = 0
         state[head + 2] = 0
@@ -860,29 +1000,61 @@ def step(image, state, flags, busy, labels, ratios, spots, kept, size, last, beg
 """
 
 READING = """
+%if ycrcb
+@traced
+def to_bgr(x):
+    luma, red, blue = x[0], x[1] - F32(128), x[2] - F32(128)
+    red = luma + red * F32(1 / 0.713)
+    blue = luma + blue * F32(1 / 0.564)
+    green = (luma - F32(0.299) * red - F32(0.114) * blue) * F32(1 / 0.587)
+    # What has shown nothing is black: no colour has a chroma of 0.
+    seen = x[1] > F32(0)
+    return select(seen, blue, x[0]), select(seen, green, x[1]), select(seen, red, x[2])
+%end
+
+
+@traced
+def rounded(x):
+    return tuple(to_uint8(least(most(a, F32(0)), F32(255)) + F32(0.5)) for a in x)
+
+
+@traced
+def far_in_radii(f, mode, reach, floor, slope, dark_floor, dark_slope, chroma, more):
+    # The squared distance from a mode, in units of its radius.
+    m = levels(mode[1:])
+    gaps = [a - b for a, b in zip(f, m)]
+    square = to_float32(mode[0]) * UNIT_V / reach
+%if floored and weight_bar
+    radius = least(m[0] * slope + floor, m[0] * dark_slope + dark_floor) * more
+    square = most(square, radius * radius)
+%end
+%if ycrcb
+    tint = most(gaps[1], ZERO - gaps[1]) + most(gaps[2], ZERO - gaps[2])
+    tint = tint / (chroma * more)
+    return most(gaps[0] * gaps[0] / square, tint * tint)
+%else
+    return added_up([a * a for a in gaps]) / square
+%end
+
+
 @njit(**OPTIONS)
 def background(state, image, first, last, r):
     tiles = state.size // TILE
     for t in range(first, last):
         at = t * LANES
         # The first mode is the heaviest.
-        %c x#c = to_float32(load(state, t * BLOCK + (1 + #c) * LANES)) * UNIT_M
+        x = levels(load_all(state, t * BLOCK + LANES, C))
 %if ycrcb
-        red = x0 + (x1 - F32(128)) * F32(1 / 0.713)
-        blue = x0 + (x2 - F32(128)) * F32(1 / 0.564)
-        green = (x0 - F32(0.299) * red - F32(0.114) * blue) * F32(1 / 0.587)
-        # What has shown nothing is black: no colour has a chroma of 0.
-        seen = x1 > F32(0)
-        x0, x1, x2 = select(seen, blue, x0), select(seen, green, x0), select(seen, red, x0)
+        x = to_bgr(x)
 %end
-        %c x#c = x#c / r.tone[0, #c]
+        x = tuple{c: x[#c] / r.tone[0, #c]}
 %if byte
-        %c x#c = to_uint8(least(most(x#c, F32(0)), F32(255)) + F32(0.5))
+        x = rounded(x)
 %end
 %if channels == 1
-        store(image, at, x0)
+        store(image, at, x[0])
 %else
-        %c store_every(image, at * C, C, #c, x#c)
+        %c store_every(image, at * C, C, #c, x[#c])
 %end
 
 
@@ -892,11 +1064,11 @@ def brightness(state, wanted, out, first, last, r):
     for t in range(first, last):
         if wanted[t] == 0:
             continue
-        %c x#c = to_float32(load(state, t * BLOCK + (1 + #c) * LANES)) * UNIT_M
+        x = levels(load_all(state, t * BLOCK + LANES, C))
 %if ycrcb or channels < 3
-        y = x0
+        y = x[0]
 %else
-        y = x2 * F32(0.299) + x1 * F32(0.587) + x0 * F32(0.114)
+        y = x[2] * F32(0.299) + x[1] * F32(0.587) + x[0] * F32(0.114)
 %end
         store(out, t * LANES, to_uint8(least(most(y, F32(0)), F32(255)) + F32(0.5)))
 
@@ -910,8 +1082,8 @@ def background_weight(state, out, first, last, r):
         u = ramp(GOLDEN)
 @WEIGHTS
 @BASE
-        total = w0 - w0
-        %k total = total + select(base#k, w#k, total - total)
+        nil = w[0] - w[0]
+        total = added_up(tuple{k: select(base[#k], w[#k], nil)})
         store(out, t * LANES, to_float32(total) * UNIT_W)
 
 
@@ -936,44 +1108,29 @@ def distance(state, image, out, first, last, r):
 %end
 @BASE
 %if weight_bar and feedback
-        bar = filled(r.bar, w0)
-        bar = bar - product(bar, least(times(unrest, r.lower), NINE_TENTHS))
-        %k base#k = w#k >= bar
+        bar = lowered(filled(r.bar, w[0]), unrest, r.lower)
+        base = tuple{k: w[#k] >= bar}
 %end
-        %c f#c = to_float32(x#c) * UNIT_M
+        f = levels(x)
 %if feedback
         more = ONE + to_float32(unrest) * UNIT_W * (r.widen * UNIT_F)
 %else
-        more = f0 - f0 + ONE
+        more = f[0] - f[0] + ONE
 %end
-        farthest = f0 - f0 + FARTHEST * FARTHEST
+%if weight_bar
+        reach = r.match * UNIT_W * (r.match * UNIT_W)
+%else
+        reach = r.back * UNIT_W * (r.back * UNIT_W)
+%end
+        farthest = f[0] - f[0] + FARTHEST * FARTHEST
         nearest = farthest
 %each k
-        if #k == 0 or anywhere(base#k):
-            %c m#k_#c = load(state, block#k + (1 + #c) * LANES)
-            %c g#c = f#c - to_float32(m#k_#c) * UNIT_M
-            v = to_float32(load(state, block#k)) * UNIT_V
-%if weight_bar
-            v = v / (r.match * UNIT_W * (r.match * UNIT_W))
-%else
-            v = v / (r.back * UNIT_W * (r.back * UNIT_W))
+        if #k == 0 or anywhere(base[#k]):
+            mode = load_all(state, (#k * tiles + t) * BLOCK, FIELDS)
+            e = far_in_radii(f, mode, reach, r.floor * UNIT_M, r.slope * UNIT_W, r.dark_floor * UNIT_M, r.dark_slope * UNIT_W, r.chroma * UNIT_M, more)
+            nearest = least(nearest, select(base[#k], e, farthest))
 %end
-%if floored and weight_bar
-            luma#k = to_float32(m#k_0) * UNIT_M
-            bright = luma#k * (r.slope * UNIT_W) + r.floor * UNIT_M
-            dark = luma#k * (r.dark_slope * UNIT_W) + r.dark_floor * UNIT_M
-            radius = least(bright, dark) * more
-            v = most(v, radius * radius)
-%end
-%if ycrcb
-            tint = (most(g1, ZERO - g1) + most(g2, ZERO - g2)) / (r.chroma * UNIT_M * more)
-            e = most(g0 * g0 / v, tint * tint)
-%else
-            e = sum{c: g#c * g#c} / v
-%end
-            nearest = least(nearest, select(base#k, e, farthest))
-%end
-        nearest = select(w0 == 0, nearest - nearest, nearest)
+        nearest = select(w[0] == 0, nearest - nearest, nearest)
         store(out, at, to_uint8(sqrt(nearest) * STRIDE))
 """
 
@@ -1014,13 +1171,8 @@ def load(variant: Variant, compiled: bool = True) -> ModuleType:
         "@PIXELS\n": PIXELS,
         "@BASE\n": BASE,
         "@WEIGHTS\n": WEIGHTS,
-        "@X": ", ".join(f"x{c}" for c in range(channels)),
-        "@M0": ", ".join(f"m0_{c}" for c in range(channels)),
-        "@Mk": ", ".join(f"m#k_{c}" for c in range(channels)),
-        "@M": ", ".join(f"m{c}" for c in range(channels)),
-        "@LAST": f"{modes - 1}",
     }
-    template = (COMPACT if compact else WIDE) + NEAR + STEP + READING
+    template = (COMPACT if compact else WIDE) + STEPS + STEP + READING
     for mark, text in parts.items():
         template = template.replace(mark, text)
     if variant.shadows:

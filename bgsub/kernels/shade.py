@@ -28,7 +28,7 @@ from bgsub.kernels.lanes import (
     LANES, bits, lanes_of, least, load, select, store, to_float32, to_int32, to_uint16
 )
 
-OPTIONS = dict(nogil=True, cache=True, error_model="numpy", no_cfunc_wrapper=True)
+OPTIONS = dict(nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False)
 REACH = 2  # pixels around a pixel in which its ratio is compared
 SIDE = 2 * REACH + 1
 
@@ -48,7 +48,7 @@ def is_smooth(ratios, height, width, y, x, limit, few):
     return n > few * ((bottom - top) * (right - left)) and not uneven
 
 
-@njit(**OPTIONS)
+@njit(**OPTIONS, cache=True)
 def confirm(ratios, spots, kept, labels, height, width, uneven, few, first, last):
     limit = np.float32(uneven * uneven)
     for t in range(first, last):

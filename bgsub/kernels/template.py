@@ -11,6 +11,7 @@ an array. So the modes are written out, by these rules:
     %if rule ... %else ... %end
                         lines kept when `rule`, an expression over the options, holds
     sum{k: w#k}         ((w0) + (w1) + ...), likewise any{...} with |, all{...} with &
+    tuple{k: w#k}       (w0, w1, ...)
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-_JOIN = {"sum": " + ", "any": " | ", "all": " & "}
-_REDUCE = re.compile(r"\b(sum|any|all)\{([kjc]): ((?:[^{}]|\{[^{}]*\})*)\}")
+_JOIN = {"sum": " + ", "any": " | ", "all": " & ", "tuple": ", "}
+_REDUCE = re.compile(r"\b(sum|any|all|tuple)\{([kjc]): ((?:[^{}]|\{[^{}]*\})*)\}")
 
 
 def expand(template: str, options: Mapping[str, object], modes: int, channels: int) -> str:
@@ -80,6 +81,7 @@ def _reduced(line: str, counts: Mapping[str, range]) -> str:
     def reduce(match: re.Match[str]) -> str:
         how, index, term = match.groups()
         terms = (_reduced(term.replace(f"#{index}", str(n)), counts) for n in counts[index])
-        return "(" + _JOIN[how].join(f"({term})" for term in terms) + ")"
+        last = "," if how == "tuple" else ""  # or one in parentheses were no tuple
+        return "(" + _JOIN[how].join(f"({term})" for term in terms) + last + ")"
 
     return _REDUCE.sub(reduce, line)
