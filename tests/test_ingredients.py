@@ -718,6 +718,20 @@ def test_haze_makes_no_shadow_of_a_dark_thing(on, off):
         assert told > 0.95 if params is on else told < 0.05
 
 
+@promise("things without a caster", texture_correlation=1.0, shadow_veil=255.0)
+def test_a_dim_thing_is_no_shadow_where_nothing_could_cast_one(on, off):
+    """A seventh of its size in foreground is too little for a caster, a third of it is enough."""
+    place = textured(size=(120, 160))
+    where = slice(50, 80), slice(60, 90)
+    image = place.copy()
+    image[where] = np.rint(place[where] * 0.7)
+    assert share(looked_at(learnt(on, place), image), where) > 0.95
+    assert share(looked_at(learnt(off, place), image), where, label=127) > 0.95
+    for rows, label in ((4, 255), (10, 127)):
+        image[50 - rows : 50, 60:90] = (250, 60, 20)
+        assert share(looked_at(learnt(on, place), image), where, label) > 0.9
+
+
 @promise("light at night", texture_correlation=1.0, follow_light=False)
 def test_what_a_lamp_lights_at_night_is_no_thing(on, off):
     place = textured()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgsub.errors import FrameError, require
-from bgsub.kernels import movers, online, shade, threads
+from bgsub.kernels import casters, movers, online, shade, threads
 from bgsub.kernels.lanes import LANES
 from bgsub.models import checks, files
 from bgsub.models.ghosts import find_ghosts
@@ -38,6 +38,7 @@ from bgsub.models.upheaval import Upheaval
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
 NEAR = 3  # pixels around a moving thing in which labels change for its sake
+CELL_ROWS = 60  # of the cells, about, on which the casters of shadows are looked for
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
 SCENE_EVERY = 1.0  # seconds between two looks at the view as a whole
@@ -597,6 +598,10 @@ class AdaptiveMixture:
             self._forgive(pixels.reshape(self._shape), tone, mask, shadows)
             if flags.size:
                 mask.reshape(-1)[flags == online.HELD] = 255
+        if self.params.shadow_casters and self.params.shadows:
+            seen = flags.reshape(self._size) if flags.size else np.empty((0, 0), np.uint8)
+            side, casting = block_side(self._size, CELL_ROWS), self.params.shadow_casters
+            casters.reveal(mask, shadows.ratios, shadows.kept, seen, side, casting)
         return mask
 
     def _forgive(

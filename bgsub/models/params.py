@@ -142,6 +142,11 @@ class MixtureParams:
     """How far |dCr| + |dCb| of a shadow may lie from the dimmed background's, grey levels, with
     color = "ycrcb"."""
 
+    shadow_casters: float = 0.25
+    """A shadow has foreground of at least this share of its size near it, within a quarter of the
+    picture's short side; else it is a thing that is dim, unless it touches the border or covers a
+    tenth of the picture. 0 is off."""
+
     texture_correlation: float = 0.85
     """Foreground whose texture correlates so well with the background's, in 6x6 cells of about a
     120th of the picture's short side, is the background in another light, and labelled like a
@@ -172,6 +177,7 @@ class MixtureParams:
             "unrest_widen",
             "unrest_lower",
             "shadow_veil",
+            "shadow_casters",
             "glare_brightness",
         ):
             value = getattr(self, name)
@@ -281,6 +287,7 @@ CLASSIC = MixtureParams(
     shadows=False,
     shadow_unevenness=1.0,
     shadow_veil=255.0,
+    shadow_casters=0.0,
     glare_ratio=1.0,
     texture_correlation=1.0,
     relearn_share=1.0,

@@ -36,6 +36,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "shadow test": {"shadows": False},
     "texture of shadows": {"shadow_unevenness": 1.0},
     "fainter shadows in haze": {"shadow_veil": 255.0},
+    "things without a caster": {"shadow_casters": 0.0},
     "light at night": {"glare_ratio": 1.0},
     "texture in another light": {"texture_correlation": 1.0},
     "learning anew": {"relearn_share": 1.0},
