@@ -36,6 +36,8 @@ def average(rows, side, channels, step, sums, means):
     height, width = means.shape
     wide = side * channels
     share = np.float32(1 / (wide * ((side + step - 1) // step)))
+    sums[0] = 0
+    none = sums[0] * 0  # a whole number, or a float
     for i in range(height):
         for x in range(sums.size):
             sums[x] = 0
@@ -43,5 +45,10 @@ def average(rows, side, channels, step, sums, means):
             row = rows[y]
             for x in range(sums.size):
                 sums[x] += row[x]
+        at = np.uint64(0)  # counted without a sign, for numba takes care of negative ones
         for j in range(width):
-            means[i, j] = share * np.float32(sums[j * wide : (j + 1) * wide].sum())
+            total = none
+            for _ in range(wide):
+                total += sums[at]
+                at += np.uint64(1)
+            means[i, j] = share * np.float32(total)
