@@ -474,6 +474,16 @@ def test_bench_kernel_compares_on_both_scenes_and_every_number_of_threads(here):
     assert "times" in result.stdout
 
 
+def test_bench_kernel_shows_the_same_scene_at_each_size(here):
+    """Four mirror images of a street hold as much foreground as one, for each pixel."""
+    options = ["--warm-up", "3", "--frames", "2", "--json", "k.json", "--threads", "1", "--tile"]
+    sizes = ["--size", "640x360", "--size", "1280x720"]
+    result = bgsub_run("bench", "kernel", *options, *sizes, "--scene", "busy")
+    assert result.exit_code == 0
+    small, large = json.loads((here / "k.json").read_text())["rows"]
+    assert large["foreground"] == pytest.approx(small["foreground"], rel=0.02)
+
+
 def test_bench_kernel_counts_processor_time_of_one_thread_only(here):
     result = bgsub_run("bench", "kernel", "--cpu-time", "--threads", "2")
     assert result.exit_code == 2

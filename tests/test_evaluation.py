@@ -40,6 +40,7 @@ from bgsub.evaluation.charts import f_chart, reliability_chart
 from bgsub.evaluation.counts import MEASURES
 from bgsub.evaluation.generalise import left_out_rows
 from bgsub.evaluation.report import best_of
+from bgsub.evaluation.speed import mirrored
 from bgsub.masks import MaskParams
 from bgsub.models import INGREDIENTS, preset
 from bgsub.models.params import CLASSIC
@@ -716,3 +717,12 @@ def test_the_measures_in_json_are_those_of_the_rules(made):
     # Six decimals are written.
     expected = seven(tp, fp, fn, tn)
     assert {name: told[name] for name in expected} == pytest.approx(expected, abs=5e-7)
+
+
+@pytest.mark.parametrize("size", [(7, 5), (3, 9), (20, 2)])
+def test_a_mirrored_picture_goes_on_without_an_edge(size):
+    """As numpy's symmetric padding continues it; a smaller one is cut."""
+    picture = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype(np.uint8)
+    width, height = size
+    expected = np.pad(picture, ((0, 16), (0, 24), (0, 0)), "symmetric")[:height, :width]
+    np.testing.assert_array_equal(next(mirrored([picture], size)), expected)

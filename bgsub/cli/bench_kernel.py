@@ -34,6 +34,11 @@ DRAWN = (640, 360)  # size in which a synthetic scene is drawn, before it is enl
     "--threads", type=click.IntRange(min=1), multiple=True, help="Repeatable; default 1 and 2."
 )
 @click.option("--scene", "scenes", type=click.Choice(("busy", "quiet")), multiple=True)
+@click.option(
+    "--tile",
+    is_flag=True,
+    help="Mirror SOURCE to each size instead of enlarging it: the same scene at each.",
+)
 @click.option("--warm-up", type=click.IntRange(min=1), default=150, show_default=True)
 @click.option("--frames", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option(
@@ -49,6 +54,7 @@ def bench_kernel(
     sizes: tuple[tuple[int, int], ...],
     threads: tuple[int, ...],
     scenes: tuple[str, ...],
+    tile: bool,
     warm_up: int,
     frames: int,
     cpu_time: bool,
@@ -67,17 +73,23 @@ def bench_kernel(
     if cpu_time and counts != (1,):
         raise click.UsageError("--cpu-time measures one thread: leave out --threads")
     clock = time.thread_time if cpu_time else time.perf_counter
-    rows = []
+    rows, changes = [], {"relearn_share": 1.0} if tile else {}
     for size in sizes or SIZES:
         for scene in scenes or ("busy", "quiet"):
             count = warm_up + frames
-            images = (
-                speed.quiet(size, count)
-                if scene == "quiet"
-                else speed.sensed(_pictures(source, start, count), size)
-            )
+            if scene == "quiet":
+                images = speed.quiet(size, count)
+            else:
+                shown = _pictures(source, start, count)
+                images = speed.sensed(speed.mirrored(shown, size) if tile else shown, size)
             rows += speed.compare(
-                scene, images, preset=preset, threads=counts, warm_up=warm_up, clock=clock
+                scene,
+                images,
+                preset=preset,
+                changes=changes,
+                threads=counts,
+                warm_up=warm_up,
+                clock=clock,
             )
     _show(rows)
     if path is not None:

@@ -10,9 +10,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from bgsub.errors import require
 from bgsub.models.adaptive import AdaptiveMixture
 from bgsub.models.opencv import OpenCVModel
+from bgsub.models.params import MixtureParams
+from bgsub.models.presets import preset as named
 
 FPS = 25.0
 NOISE = 2.0  # sigma of the sensor in grey levels
@@ -102,6 +104,33 @@ def quiet(size: tuple[int, int], count: int, seed: int = 0) -> Iterator[NDArray[
     return sensed(crossed(), size, seed)
 
 
+def mirrored(
+    pictures: Iterable[NDArray[np.uint8]], size: tuple[int, int]
+) -> Iterator[NDArray[np.uint8]]:
+    """Pictures (height, width, 3) that are continued by their mirror images, or cut, to `size`.
+
+    So what a pixel and its neighbours show is the same at every size; in a picture that is enlarged
+    it grows smoother.
+
+    Parameters
+    ----------
+    pictures
+        (height, width, 3) uint8.
+    size
+        (width, height) pixels.
+    """
+    width, height = size
+    for picture in pictures:
+        rows, columns = _folded(height, picture.shape[0]), _folded(width, picture.shape[1])
+        yield picture[rows][:, columns]
+
+
+def _folded(length: int, whole: int) -> NDArray[np.intp]:
+    """Numbers from 0 to whole - 1, back to 0, and so on."""
+    places = np.arange(length) % (2 * whole)
+    return np.minimum(places, 2 * whole - 1 - places)
+
+
 def sensed(
     pictures: Iterable[NDArray[np.uint8]], size: tuple[int, int], seed: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
@@ -121,6 +150,7 @@ def compare(
     images: Iterable[NDArray[np.uint8]],
     *,
     preset: str = "fast",
+    changes: Mapping[str, Any] | None = None,
     threads: Iterable[int] = (1,),
     warm_up: int = 150,
     clock: Clock = time.perf_counter,
@@ -135,6 +165,8 @@ def compare(
         (height, width, channels) uint8, all of one size.
     preset
         Of the AdaptiveMixture.
+    changes
+        Settings that take the place of the preset's.
     threads
         Numbers of threads to measure; both models get the same.
     warm_up
@@ -152,7 +184,8 @@ def compare(
     ConfigError
         No image after the warm-up.
     """
-    contests = [_Contest(preset, n, clock) for n in threads]
+    params = replace(named(preset), **(changes or {}))
+    contests = [_Contest(preset, params, n, clock) for n in threads]
     usual = cv2.getNumThreads()
     count, shape = 0, (0, 0)
     for image in images:
@@ -167,9 +200,9 @@ def compare(
 class _Contest:
     """Both models and the copy, on one number of threads."""
 
-    def __init__(self, preset: str, threads: int, clock: Clock) -> None:
+    def __init__(self, preset: str, params: MixtureParams, threads: int, clock: Clock) -> None:
         self.preset, self.threads, self.clock = preset, threads, clock
-        self.ours = AdaptiveMixture.from_preset(preset, threads)
+        self.ours = AdaptiveMixture(params, threads)
         self.mog2 = OpenCVModel("mog2")
         self.pool = ThreadPoolExecutor(threads)
         self.seconds: dict[str, list[float]] = {"ours": [], "mog2": [], "copy": []}
