@@ -159,3 +159,12 @@ def test_digamma_is_scipys():
 def test_priors_out_of_range_are_refused(params, message):
     with pytest.raises(ConfigError, match=message):
         BayesianGaussianMixture(n_components=2, **params).fit(three(50)[0])
+
+
+@pytest.mark.parametrize("form", ["full", "tied"])
+def test_flat_data_leave_empty_components_a_shape(form):
+    x = np.vstack([np.ones((40, 2)), [[5.0, 5.0]]])
+    mixture = BayesianGaussianMixture(n_components=3, covariance_type=form, random_state=0).fit(x)
+
+    assert_allclose(mixture.weights_.max(), 0.95, atol=0.05)
+    assert_allclose(np.linalg.inv(mixture.precisions_), mixture.covariances_, rtol=1e-3, atol=1e-6)

@@ -249,7 +249,8 @@ class BayesianGaussianMixture(Mixture[Posterior]):
         Samples that `covariance_prior` is worth, more than n_features - 1; by default n_features.
     covariance_prior
         Of one component; full and tied (n_features, n_features), diag (n_features,), spherical a
-        number. By default the covariance of the data.
+        number. By default the covariance of the data, with `reg_covar` added where it has no
+        inverse.
     verbose_interval, threads
         As of `GaussianMixture`.
 
@@ -400,7 +401,7 @@ covariance_prior_
 
     def _covariance_prior(self, features: int, spread: Array) -> Array:
         if self.covariance_prior is None:
-            return spread
+            return self._floored(spread)
         given = numbers_of(self.covariance_prior, "covariance_prior")
         if self.covariance_type == "spherical":
             return given
@@ -411,6 +412,18 @@ covariance_prior_
             kind = "positive" if form.diagonal else "symmetric, positive-definite"
             raise ConfigError(f"'{self.covariance_type} precision' should be {kind}")
         return given
+
+    def _floored(self, spread: Array) -> Array:
+        """The covariance of the data, lifted where it is flat.
+
+        A component without samples has it from the prior alone, so it must have an inverse.
+        """
+        if spread.ndim < 2:
+            return spread
+        sizes = np.linalg.eigvalsh(spread)
+        flat = sizes[0] <= len(sizes) * em.EPSILON * sizes[-1]
+        floor = self.reg_covar if flat and sizes[-1] > 0 else 0.0
+        return np.asarray(spread + floor * np.eye(len(sizes)))
 
     def _first(
         self, data: Samples, model: em.Model[Posterior], rng: np.random.RandomState
