@@ -1,5 +1,7 @@
 """Promised: an alteration keeps picture and truth together, and the same seed draws it again."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ MOVED = (
     "slow pan",
     "pan",
     "two positions",
+    "cut",
     "zoom",
     "close-up",
     "turbulence 1",
@@ -121,6 +124,60 @@ def test_a_thing_left_behind_is_moving_and_one_taken_away_is_not(clip):
         assert np.count_nonzero(image[..., 0] > 165) == pytest.approx(squares * 900, rel=0.1)
         if truth is not None:
             assert np.count_nonzero(truth == 255) == 900
+
+
+def test_a_cut_shows_three_views_and_the_first_again(clip):
+    """By hand: 96 of 160 columns, the left ones, the right ones mirrored, the left ones turned."""
+    shown = altered(clip, "cut")
+    assert shown.size == (96, 120)
+    turned = [(slice(None), slice(0, 96)), (slice(None), slice(159, 63, -1))]
+    turned += [(slice(None, None, -1), slice(0, 96)), turned[0]]
+    for n in (0, 14, 15, 29, 30, 44, 45, 59):
+        np.testing.assert_array_equal(shown.images[n], clip.images[n][turned[n // 15]])
+
+
+def test_a_crowd_walks_over_a_quarter_of_the_picture_from_the_first_frame_on(clip):
+    shown = altered(clip, "crowd")
+    shares = []
+    for n in shown.truths:
+        bright, truth = shown.images[n][..., 0] > 165, shown.truth(n)
+        assert np.all(bright[truth == 255])
+        assert not bright[truth == 0].any()
+        shares.append(np.mean(truth == 255))
+    assert 0.15 < np.mean(shares) < 0.3
+    assert np.mean(shown.images[0] > 165) > 0.1
+
+
+def test_a_parked_thing_is_background_until_it_drives_off(clip):
+    """It hides a part of the square that moves."""
+    shown = altered(clip, "driven off")
+    bright = [np.count_nonzero(image[..., 0] > 165) for image in shown.images]
+    moving = {n: np.count_nonzero(shown.truth(n) == 255) for n in shown.truths}
+    assert bright[20] - 900 > 1000
+    assert moving[20] < 900
+    for n in (32, 36, 40):
+        assert moving[n] == pytest.approx(bright[n], rel=0.15)
+        assert moving[n] > 1000
+    assert moving[59] == pytest.approx(bright[59], rel=0.15)
+
+
+def test_a_lamp_lights_one_half_for_four_of_eight_seconds(clip):
+    long = replace(clip, images=clip.images * 4, labels=clip.labels * 4)
+    shown = altered(long, "half lit")
+    left, right = (np.array([i[100, x, 0] for i in shown.images]) for x in (4, 155))
+    on = np.arange(240) // 100 == 1
+    np.testing.assert_allclose(left, 80 * 0.65, atol=1)
+    np.testing.assert_allclose(right[~on], 80 * 0.65, atol=1)
+    np.testing.assert_allclose(right[on], 80 * 0.65 * 1.5, atol=1)
+
+
+def test_a_monitor_flickers_behind_what_moves(clip):
+    shown = altered(clip, "monitor")
+    changed = np.std([image[..., 0] for image in shown.images[10:]], axis=0) > 8
+    assert np.mean(changed) == pytest.approx(0.25, abs=0.1)
+    for n in shown.truths:
+        core = cv2.erode(shown.truth(n), np.ones((5, 5), np.uint8)) > 0
+        np.testing.assert_array_equal(shown.images[n][core], 250)
 
 
 def test_a_shadow_is_labelled_and_takes_its_share_of_the_light(clip):

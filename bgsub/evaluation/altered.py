@@ -154,6 +154,23 @@ def two_positions(clip: Clip, rng: np.random.Generator, frames: int = 120) -> Cl
     return clip.changed(lambda n, i, t: _window(i, t, way[n % len(way)], 0.0, 1.0, size))
 
 
+def cut(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A camera switched to a second view, a third one, and back again, each for a quarter."""
+    width, height = clip.size
+    size = round(0.6 * width), height
+
+    def change(n: int, image: Image, truth: Labels | None) -> tuple[Image, Labels | None]:
+        view = (0, 1, 2, 0)[4 * n // len(clip)]
+        seen, labels = _window(image, truth, (width - size[0]) * (view % 2), 0.0, 1.0, size)
+        axis = (slice(None), slice(None, None, -1)), (slice(None, None, -1), slice(None))
+        if view == 0:
+            return seen, labels
+        turned = np.ascontiguousarray(seen[axis[view - 1]])
+        return turned, None if labels is None else np.ascontiguousarray(labels[axis[view - 1]])
+
+    return clip.changed(change)
+
+
 def zoomed(clip: Clip, rng: np.random.Generator, frames: int = 100) -> Clip:
     """A camera that zooms in by steps, and out again."""
     width, height = clip.size
@@ -240,6 +257,19 @@ def switched(clip: Clip, rng: np.random.Generator) -> Clip:
 def drifting(clip: Clip, rng: np.random.Generator) -> Clip:
     """The light falls to 0.5 and comes back, slowly, over 12 s."""
     return _lit(clip, lambda n: 0.75 + 0.25 * math.cos(2 * math.pi * n / FPS / 12))
+
+
+def half_lit(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A lamp that lights one half of the picture, with a soft edge, for 4 s of every 8."""
+    width, _ = clip.size
+    across = (np.arange(width, dtype=np.float32) / width - np.float32(rng.uniform(0.4, 0.6))) * 12
+    gain = np.float32(0.65) * (1 + np.float32(0.5) / (1 + np.exp(-across)))
+
+    def change(n: int, image: Image, truth: Labels | None) -> tuple[Floats, Labels | None]:
+        lit = int(n / FPS / 4) % 2 == 1
+        return image * (gain[None, :, None] if lit else np.float32(0.65)), truth
+
+    return clip.changed(change)
 
 
 def infrared(clip: Clip, rng: np.random.Generator) -> Clip:
@@ -403,6 +433,74 @@ def taken_away(clip: Clip, rng: np.random.Generator) -> Clip:
     return _pasted(clip, rng, lambda n: n < len(clip) / 3, moving=False)
 
 
+def driven_off(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A large thing that is there from the start, and drives off to the right in the middle."""
+    thing = _cutouts(clip)[0]
+    width, height = clip.size
+    tall, wide = thing[1].shape
+    paint, cover = _scaled(thing, min(0.45 * height / tall, 0.5 * width / wide))
+    top, left = round(0.95 * height) - cover.shape[0], round(0.15 * width)
+
+    def change(n: int, image: Image, truth: Labels | None) -> tuple[Floats, Labels | None]:
+        gone = n - len(clip) / 2
+        if gone < 0:
+            return _laid(image, truth, paint, cover, left, top, moving=False)
+        return _laid(image, truth, paint, cover, left + round(gone**2 / 20 + gone), top)
+
+    return clip.changed(change)
+
+
+def crowded(clip: Clip, rng: np.random.Generator, people: int = 12, share: float = 0.25) -> Clip:
+    """A crowd from the first frame on: things cut out of the clip, which walk and come again.
+
+    They cover about `share` of the picture.
+    """
+    width, height = clip.size
+    things = _cutouts(clip)
+    walkers = []
+    for n in range(people):
+        thing = things[n % len(things)]
+        area = share / people * width * height * rng.uniform(0.5, 1.5)
+        factor = min(math.sqrt(area / thing[1].sum()), 0.5 * height / thing[1].shape[0])
+        start, foot = rng.uniform(0, 1.4), rng.uniform(0.4, 1.0)
+        speed = rng.choice([-1, 1]) * rng.uniform(0.002, 0.008)
+        walkers.append((*_scaled(thing, factor), start, speed, foot))
+    walkers.sort(key=lambda walker: walker[-1])  # who stands lower is nearer
+
+    def change(n: int, image: Image, truth: Labels | None) -> tuple[Floats, Labels | None]:
+        seen = image.astype(np.float32)
+        for paint, cover, start, speed, foot in walkers:
+            x = ((start + speed * n) % 1.4 - 0.2) * width
+            top = round(foot * height) - cover.shape[0]
+            seen, truth = _laid(seen, truth, paint, cover, round(x), top)
+        return seen, truth
+
+    return clip.changed(change)
+
+
+def before_monitor(clip: Clip, rng: np.random.Generator) -> Clip:
+    """A screen on a quarter of the picture where most moves, whose brightness flickers."""
+    total = np.zeros(clip.images[0].shape[:2], np.float32)
+    for truth in clip.labels:
+        if truth is not None:
+            total += truth == MOVING
+    width, height = clip.size
+    near = cv2.boxFilter(total, -1, (width // 2, height // 2), borderType=cv2.BORDER_CONSTANT)
+    centres = near[height // 4 : height - height // 4, width // 4 : width - width // 4]
+    y, x = np.unravel_index(int(centres.argmax()), centres.shape)
+    spot = slice(y, y + height // 2), slice(x, x + width // 2)
+    down = np.arange(height // 2, dtype=np.float32)[:, None, None]
+
+    def change(n: int, image: Image, truth: Labels | None) -> tuple[Floats, Labels | None]:
+        phase = np.float32(2 * math.pi * n * 0.37)
+        bars = 25 * np.sin(2 * math.pi * down / height * 1.5 + phase) + rng.choice([-12, 12])
+        behind = image.astype(np.float32)
+        behind[spot] += bars
+        return _before(image, truth, behind), truth
+
+    return clip.changed(change)
+
+
 # The sensor.
 
 
@@ -433,6 +531,7 @@ ALTERATIONS: dict[str, Alteration] = {
     "slow pan": partial(panned, speed=0.25),
     "pan": partial(panned, speed=1.5),
     "two positions": two_positions,
+    "cut": cut,
     "zoom": zoomed,
     "close-up": close_up,
     "night": darkened,
@@ -448,8 +547,12 @@ ALTERATIONS: dict[str, Alteration] = {
     "late start": begun_late,
     "left behind": left_behind,
     "taken away": taken_away,
+    "driven off": driven_off,
+    "crowd": crowded,
+    "monitor": before_monitor,
     "light switch": switched,
     "light drift": drifting,
+    "half lit": half_lit,
     "shadows": shaded,
     "reflections": mirrored,
     "camouflage": camouflaged,
@@ -556,6 +659,64 @@ def _covered(truth: Labels) -> Floats:
     """(height, width, 1) 0 to 1: what moves, with its outline, and soft at its border."""
     moving = np.isin(truth, (MOVING, UNKNOWN)).astype(np.float32)
     return np.asarray(cv2.blur(moving, (3, 3)))[..., None]
+
+
+def _cutouts(clip: Clip, most: int = 8, least: int = 150) -> list[tuple[Floats, Floats]]:
+    """Things that move in the clip, the largest first: (paint, cover) of each."""
+    chosen = clip.truths[:: max(1, len(clip.truths) // 40)]
+    found = [(box, n) for n in chosen for box in _boxes(clip.truth(n), least)]
+    found.sort(key=lambda pair: -pair[0].width * pair[0].height)
+    width, height = clip.size
+    whole = [
+        pair
+        for pair in found
+        if 0 < pair[0].left < width - pair[0].width and 0 < pair[0].top < height - pair[0].height
+    ]
+    found = whole or found
+    made = []
+    for box, n in found[:: max(1, len(found) // most)][:most]:
+        spot = slice(box.top, box.top + box.height), slice(box.left, box.left + box.width)
+        cover: Floats = (clip.truth(n)[spot] == MOVING).astype(np.float32)
+        made.append((clip.images[n][spot].astype(np.float32), cover))
+    return made
+
+
+def _scaled(thing: tuple[Floats, Floats], factor: float) -> tuple[Floats, Floats]:
+    paint, cover = thing
+    size = max(1, round(factor * cover.shape[1])), max(1, round(factor * cover.shape[0]))
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return (
+        np.asarray(cv2.resize(paint, size, interpolation=how)),
+        np.asarray(cv2.resize(cover, size, interpolation=how)),
+    )
+
+
+def _laid(
+    image: Image,
+    truth: Labels | None,
+    paint: Floats,
+    cover: Floats,
+    left: int,
+    top: int,
+    moving: bool = True,
+) -> tuple[Floats, Labels | None]:
+    """Both with a thing laid over them; truth says that it moves, or that it does not."""
+    height, width = image.shape[:2]
+    tall, wide = cover.shape
+    a, b = max(left, 0), min(left + wide, width)
+    c, d = max(top, 0), min(top + tall, height)
+    seen = image.astype(np.float32)
+    if a >= b or c >= d:
+        return seen, truth
+    part = slice(c - top, d - top), slice(a - left, b - left)
+    spot = slice(c, d), slice(a, b)
+    seen[spot] += cover[part][..., None] * (paint[part] - seen[spot])
+    if truth is None:
+        return seen, None
+    labels = truth.copy()
+    labels[spot][cover[part] > 0.1] = UNKNOWN
+    labels[spot][cover[part] > 0.9] = MOVING if moving else STATIC
+    return seen, labels
 
 
 def _lit(clip: Clip, gain: Callable[[int], float]) -> Clip:
