@@ -625,23 +625,56 @@ def test_a_thing_with_a_texture_of_its_own_is_not_the_background_in_another_ligh
         assert np.mean(mask[30:90, 40:100] == 255) > 0.85
 
 
+def judged_slowly(shown, learnt, held, row, column, correlation):
+    """What `texture.forgive` says of a square of cells, and how many times as bright it is."""
+    top, left = (
+        int(np.clip(2 * at - texture.REACH, 0, cells - 6))
+        for at, cells in zip((row, column), shown.shape, strict=True)
+    )
+    window = slice(top, top + 6), slice(left, left + 6)
+    cells = held[window] > 0
+    a, b = shown[window][cells].astype(float), learnt[window][cells].astype(float)
+    if len(a) < texture.FEWEST:
+        return "unknown", 0.0
+    ratio = a.mean() / b.mean()
+    if b.var() < texture.CONTRAST:
+        flat = a.var() < texture.CONTRAST * texture.OTHER_CONTRAST * max(ratio**2, 1)
+        return ("flat" if flat else "other"), ratio
+    if a.var() < texture.CONTRAST / 2:
+        return "other", ratio
+    excess = (a.std() / a.mean()) / (b.std() / b.mean())
+    as_bright = 1 / texture.OTHER_CONTRAST < excess < texture.OTHER_CONTRAST
+    alike = as_bright and np.corrcoef(a, b)[0, 1] > correlation
+    return ("alike" if alike else "other"), ratio
+
+
 def correlated_slowly(labels, shown, learnt, held, side, correlation):
     """What `texture.forgive` says it does, over the whole picture."""
-    out, reach = labels.copy(), texture.REACH
-    rows, columns = shown.shape
+    rows, columns = (-(-n // 2) for n in shown.shape)
+    told = {
+        (j, i): judged_slowly(shown, learnt, held, j, i, correlation)
+        for j in range(rows)
+        for i in range(columns)
+    }
+    lit = {at for at, (kind, _) in told.items() if kind == "alike"}
+    for begin in sorted(lit):
+        part = {begin}
+        while True:
+            more = {
+                (j + y, i + x)
+                for j, i in part
+                for y, x in ((0, 1), (0, -1), (1, 0), (-1, 0))
+                if told.get((j + y, i + x), ("unknown", 0))[0] in ("flat", "alike")
+                and abs(told[j + y, i + x][1] / told[j, i][1] - 1) < texture.SMOOTH
+            }
+            if more <= part:
+                break
+            part |= more
+        if sum(told[at][0] == "alike" for at in part) >= texture.ENOUGH * len(part):
+            lit |= part
+    out = labels.copy()
     for y, x in np.argwhere(labels == 255):
-        row, column = (2 * min(n // side // 2, (m - 1) // 2) for n, m in ((y, rows), (x, columns)))
-        row, column = np.clip([row - reach, column - reach], 0, [rows - 6, columns - 6])
-        window = (slice(row, row + 6), slice(column, column + 6))
-        cells = held[window] > 0
-        a, b = shown[window][cells].astype(float), learnt[window][cells].astype(float)
-        if len(a) < texture.FEWEST:
-            continue
-        if b.var() < texture.CONTRAST or a.var() < texture.CONTRAST / 2:
-            continue
-        excess = (a.std() / a.mean()) / (b.std() / b.mean())
-        as_bright = 1 / texture.OTHER_CONTRAST < excess < texture.OTHER_CONTRAST
-        if as_bright and np.corrcoef(a, b)[0, 1] > correlation:
+        if (min(y // side // 2, rows - 1), min(x // side // 2, columns - 1)) in lit:
             out[y, x] = 127
     return out
 
@@ -655,6 +688,9 @@ def test_textures_are_compared_as_stated(size, side):
     shown = np.clip(learnt_view * 1.4 + grain, 0, 255).astype(np.uint8)
     labels = rng.choice(np.array([0, 127, 255], np.uint8), size)
     held = (rng.random(cells) < 0.75).astype(np.float32)
+    flat = slice(None, None), slice(None, cells[1] // 3)
+    learnt_view[flat] = rng.integers(80, 86, learnt_view[flat].shape)
+    shown[flat] = np.rint(learnt_view[flat] * np.linspace(1.4, 1.7, cells[0])[:, None])
     wanted = correlated_slowly(labels, shown, learnt_view, held, side, 0.85)
     got, kept = labels.copy(), np.zeros(online.tiles(labels.size), np.uint32)
     views = (view.astype(np.float32) for view in (shown, learnt_view))
@@ -665,6 +701,20 @@ def test_textures_are_compared_as_stated(size, side):
     np.testing.assert_array_equal(got, wanted)
     bits = np.unpackbits(kept.view(np.uint8), bitorder="little")[: labels.size]
     np.testing.assert_array_equal(bits.reshape(size) == 1, got != labels)
+
+
+@promise("texture in another light", relearn_share=1.0, follow_light=False, shadows=False)
+def test_a_flat_wall_goes_with_the_lit_texture_around_it_and_a_flat_thing_does_not(on, off):
+    """A lamp gives all half as much light again; the thing is five times as bright as the wall."""
+    place = textured(size=(120, 160))
+    place[30:90, 20:140] = (90, 100, 115)
+    lit = np.clip(place * 1.5, 0, 255).astype(np.uint8)
+    wall, thing = (slice(40, 80), slice(28, 70)), (slice(30, 90), slice(90, 130))
+    lit[thing] = (225, 250, 255)
+    mask = learnt(on, place).apply(lit, 4.0)
+    assert np.mean(mask[wall] == 255) < 0.05
+    assert np.mean(mask[thing] == 255) > 0.95
+    assert np.mean(learnt(off, place).apply(lit, 4.0)[wall] == 255) > 0.95
 
 
 def dimmed(place, factor, grain=0.0):

@@ -29,6 +29,9 @@ SIDE = BLOCK + 2 * REACH
 FEWEST = 24  # cells that can be compared
 CONTRAST = 12.0  # squared grey levels; a flatter background has no texture to keep
 OTHER_CONTRAST = 1.6  # times as much contrast as the brightness explains, or as little, is a thing
+SMOOTH = 0.06  # of the brightness by which light may change from one square to the next
+ENOUGH = 0.1  # of the squares of a surface that must keep a texture for it to be only lit
+OTHER, FLAT, ALIKE = 0, 1, 2
 
 
 @njit(**OPTIONS)
@@ -191,6 +194,8 @@ def cell_levels(rows, side, step, factors, offset, cells, sums, levels):
 def forgive(labels, kept, blocks, shown, learnt, held, side, correlation, label):
     """Give `label` to what is 255 in `labels`, and set its bits in `kept`, where texture is kept.
 
+    A flat surface has none to keep: it goes with what it is connected to, if it changed as much.
+
     Parameters
     ----------
     labels
@@ -215,9 +220,15 @@ def forgive(labels, kept, blocks, shown, learnt, held, side, correlation, label)
     height, width = labels.shape
     rows, columns = blocks.shape
     square = side * BLOCK
+    kinds, ratios = np.zeros(blocks.shape, np.uint8), np.zeros(blocks.shape, np.float32)
     for j in range(rows):
         for i in range(columns):
-            if blocks[j, i] and is_alike(shown, learnt, held, j, i, correlation):
+            if blocks[j, i]:
+                kinds[j, i], ratios[j, i] = judged(shown, learnt, held, j, i, correlation)
+    join_flat(kinds, ratios)
+    for j in range(rows):
+        for i in range(columns):
+            if kinds[j, i] == ALIKE:
                 for y in range(j * square, height if j == rows - 1 else (j + 1) * square):
                     for x in range(i * square, width if i == columns - 1 else (i + 1) * square):
                         if labels[y, x] == 255:
@@ -227,34 +238,75 @@ def forgive(labels, kept, blocks, shown, learnt, held, side, correlation, label)
 
 
 @njit(**OPTIONS)
-def is_alike(shown, learnt, held, row, column, correlation):
-    """Whether picture and background have the same texture around a square of cells."""
+def judged(shown, learnt, held, row, column, correlation):
+    """Whether picture and background are ALIKE in texture around a square of cells, FLAT, or OTHER.
+
+    The second number is how many times as bright the picture is.
+    """
     top, left = corner(row, shown.shape[0]), corner(column, shown.shape[1])
-    n, b, bb = np.float32(0), np.float32(0), np.float32(0)
+    n, a, b = np.float32(0), np.float32(0), np.float32(0)
+    aa, bb, ab = np.float32(0), np.float32(0), np.float32(0)
     for j in range(SIDE):
         for i in range(SIDE):
-            w, two = held[top + j, left + i], learnt[top + j, left + i]
+            w, one, two = (
+                held[top + j, left + i],
+                shown[top + j, left + i],
+                learnt[top + j, left + i],
+            )
             n += w
-            b += w * two
-            bb += w * two * two
-    q = b / n
-    qq = bb / n - q * q
-    if qq < CONTRAST:
-        return False
-    a, aa, ab = np.float32(0), np.float32(0), np.float32(0)
-    for j in range(SIDE):
-        for i in range(SIDE):
-            w, one = held[top + j, left + i], shown[top + j, left + i]
             a += w * one
+            b += w * two
             aa += w * one * one
-            ab += w * one * learnt[top + j, left + i]
-    p = a / n
-    pp = aa / n - p * p
-    pq = ab / n - p * q
+            bb += w * two * two
+            ab += w * one * two
+    p, q = a / n, b / n
+    pp, qq, pq = aa / n - p * p, bb / n - q * q, ab / n - p * q
+    ratio = p / max(q, np.float32(1))
+    if qq < CONTRAST:
+        most = CONTRAST * OTHER_CONTRAST * max(ratio * ratio, np.float32(1))
+        return (FLAT if pp < most else OTHER), ratio
     if pp < CONTRAST / 2 or pq <= 0:
-        return False
+        return OTHER, ratio
     # Contrasts compared by cross-multiplied squares: the brightness of either may be 0.
     more, less = pp * q * q, qq * p * p
     wide = OTHER_CONTRAST * OTHER_CONTRAST
     alike = more < wide * less and less < wide * more
-    return alike and pq * pq > correlation * correlation * pp * qq
+    return (ALIKE if alike and pq * pq > correlation * correlation * pp * qq else OTHER), ratio
+
+
+@njit(**OPTIONS)
+def join_flat(kinds, ratios):
+    """Make FLAT squares ALIKE where steps of similar ratios lead to enough that are alike.
+
+    Parameters
+    ----------
+    kinds
+        (rows, columns) uint8 of OTHER, FLAT and ALIKE. Changed in place.
+    ratios
+        (rows, columns) float32, how many times as bright each is.
+    """
+    rows, columns = kinds.shape
+    seen = np.zeros(kinds.shape, np.uint8)
+    part = np.empty((kinds.size, 2), np.int32)
+    for start in range(kinds.size):
+        top, left = start // columns, start % columns
+        if kinds[top, left] != ALIKE or seen[top, left]:
+            continue
+        part[0, 0], part[0, 1] = top, left
+        seen[top, left] = 1
+        size, at, alike = 1, 0, 0
+        while at < size:
+            j, i = part[at, 0], part[at, 1]
+            at += 1
+            alike += kinds[j, i] == ALIKE
+            for down, right in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                y, x = j + down, i + right
+                if 0 <= y < rows and 0 <= x < columns and kinds[y, x] != OTHER and not seen[y, x]:
+                    step = abs(ratios[y, x] - ratios[j, i])
+                    if step < SMOOTH * ratios[j, i]:
+                        seen[y, x] = 1
+                        part[size, 0], part[size, 1] = y, x
+                        size += 1
+        if alike >= ENOUGH * size:
+            for n in range(size):
+                kinds[part[n, 0], part[n, 1]] = ALIKE
