@@ -23,6 +23,7 @@ from bgsub.models.ghosts import find_ghosts
 from bgsub.models.light import Light, Line, block_levels, brightened
 from bgsub.models.scene import look, shadow_ratios
 from bgsub.models.stabilise import Pose, Stabiliser, shrink, small_size
+from bgsub.models.views import resemblance
 from bgsub.synthetic import Mover, Scene, scene
 
 SIZE = (40, 60)
@@ -179,7 +180,14 @@ def test_a_stopped_thing_stays_foreground_for_the_stated_seconds(on, off):
     assert absorbed_after(off, 100.0) == pytest.approx(stated[1], abs=0.3)
 
 
-@promise("gain by age", history=20.0, stabilise=False, follow_light=False, relearn_share=1.0)
+@promise(
+    "gain by age",
+    history=20.0,
+    even_start=False,
+    stabilise=False,
+    follow_light=False,
+    relearn_share=1.0,
+)
 def test_a_slow_change_of_light_is_followed(on, off):
     """Five levels a second, 100 in all."""
     most = []
@@ -191,7 +199,7 @@ def test_a_slow_change_of_light_is_followed(on, off):
     assert most[1] > 0.5
 
 
-@promise("gain by age", history=20.0, stabilise=False)
+@promise("gain by age", history=20.0, even_start=False, stabilise=False)
 def test_a_young_mean_is_the_mean_of_all_it_has_seen(on, off):
     place, frames = flat(), 100
     films = np.stack([noisy(place, n, 4.0) for n in range(frames)])
@@ -427,6 +435,7 @@ def test_a_thing_that_stops_is_no_ghost(on, off):
     shadows=False,
     stabilise=False,
     follow_light=False,
+    relearn_share=1.0,
 )
 def test_a_pixel_that_flickers_forgives_more(on, off):
     """20 levels more are forgiven only where a pixel flickers, though nothing moves there."""
@@ -479,7 +488,8 @@ def test_a_shaking_camera_is_followed(on, off):
     shown = scene("jitter", size=(240, 180), frames=60, jitter=8.0)
     with_it, without = (scored(shown, params, begin=30) for params in (on, off))
     assert with_it.f > 0.9
-    assert with_it.fnr < 0.5 * without.fnr
+    assert without.f < 0.8
+    assert with_it.fnr < 0.7 * without.fnr
 
 
 @promise("shift")
@@ -529,8 +539,8 @@ def test_a_crowd_is_no_change_of_the_view():
 
 
 def test_another_view_is_learnt_within_a_second():
-    """A cut: everything is foreground at first."""
-    params = MixtureParams()
+    """A cut that is not known for one: everything is foreground at first."""
+    params = MixtureParams(follow_cuts=False)
     learned = {}
     for name, changed in (("on", params), ("off", replace(params, relearn_share=1.0))):
         model, clean = AdaptiveMixture(changed, threads=1), Cleaner()
@@ -544,6 +554,116 @@ def test_another_view_is_learnt_within_a_second():
         learned[name] = np.mean(mask == 255)
     assert learned["on"] < 0.05
     assert learned["off"] > 0.5
+
+
+def views(*stays, size=(160, 120)):
+    """Noisy frames of drawn places, (name, frames) each, and the place's own picture."""
+    n = 0
+    for place, frames in stays:
+        view = scene("empty", size=size, place=place).shot(0).background
+        for _ in range(frames):
+            n += 1
+            yield noisy(view, n), view
+
+
+@promise("cuts")
+def test_after_a_cut_the_new_view_is_background_at_once(on, off):
+    shares = []
+    for params in (on, off):
+        model = AdaptiveMixture(params, threads=1)
+        masks = [
+            model.apply(i, n / 25) for n, (i, _) in enumerate(views(("street", 50), ("hall", 4)))
+        ]
+        shares.append([np.mean(mask == 255) for mask in masks[50:]])
+        assert model.frames_learnt == 54
+        assert model.seconds_learnt == pytest.approx(54 / 25)
+    assert max(shares[0]) < 0.01
+    assert min(shares[1]) > 0.5
+
+
+@promise("earlier views")
+def test_a_view_that_comes_back_is_known_again(on, off):
+    """A visitor who is there when it does is foreground, because the place behind him is known."""
+    stays = ("street", 50), ("hall", 30), ("lawn", 30), ("street", 1)
+    for params in (on, off):
+        model = AdaptiveMixture(params, threads=1)
+        for n, (image, view) in enumerate(views(*stays)):
+            place = view
+            if n == 110:
+                image[40:90, 60:85] = (40, 220, 60)
+            mask = model.apply(image, n / 25)
+        visitor = np.mean(mask[40:90, 60:85] == 255)
+        assert np.mean(mask == 255) < 0.2
+        assert visitor > 0.95 if params is on else visitor == 0
+        if params is on:
+            off_by = np.abs(model.background().astype(int) - place)
+            assert np.median(off_by) < 2
+            np.testing.assert_array_equal(len(model._views), 2)
+
+
+def test_a_thing_that_comes_to_cover_most_of_the_picture_is_no_cut():
+    """Within a third of a second, as someone does who walks past the camera."""
+    model = AdaptiveMixture(MixtureParams(), threads=1)
+    for n, (image, _) in enumerate(views(("street", 62))):
+        image[:, : max(0, 16 * (n - 52))] = (180, 40, 60)
+        mask = model.apply(image, n / 25)
+    assert np.mean(mask == 255) > 0.85
+
+
+def test_what_the_user_calls_foreground_makes_no_cut():
+    known = np.zeros((120, 160), np.uint8)
+    known[:, 40:] = 255
+    model, other = (AdaptiveMixture(threads=1) for _ in range(2))
+    for n, (image, _) in enumerate(views(("street", 52))):
+        model.apply(image, n / 25, known_foreground=known if n == 50 else None)
+        other.apply(image, n / 25)
+    off_by = model.background().astype(int) - other.background()
+    assert np.abs(off_by).max() <= 1
+
+
+def test_a_frozen_model_sees_no_cut():
+    frames = [image for image, _ in views(("street", 50), ("hall", 1))]
+    model = AdaptiveMixture(threads=1)
+    for n, image in enumerate(frames[:-1]):
+        model.apply(image, n / 25)
+    before = model._state.copy()
+    assert np.mean(model.apply(frames[-1], learning_rate=0) == 255) > 0.5
+    np.testing.assert_array_equal(model._state, before)
+    assert model.frames_learnt == 50
+
+
+def test_pictures_of_one_view_resemble_each_other_in_any_light():
+    street, hall = (
+        shrink(scene("empty", size=(320, 240), place=place).shot(0).background, 60, 1.0)
+        for place in ("street", "hall")
+    )
+    grain = np.random.default_rng(0).normal(0, 2, street.shape).astype(np.float32)
+    assert resemblance(street, np.float32(0.6) * street + 20 + grain) > 0.8
+    assert abs(resemblance(street, hall)) < 0.4
+    assert resemblance(street, street * 0) == 0
+
+
+@promise("even start", relearn_share=1.0)
+def test_what_only_the_first_frames_held_is_soon_no_background(on, off):
+    """By hand: 5 of 105 frames are less than the bar of a tenth; else it is half, for seconds."""
+    for params in (on, off):
+        model = AdaptiveMixture(params, threads=1)
+        for n in range(105):
+            first = n < 10 and n % 2
+            model.apply(patched((200, 60, 60)) if first else flat(), n / 25)
+        told = share(looked_at(model, patched((200, 60, 60))))
+        assert told == (1 if params is on else 0)
+
+
+def test_a_few_frames_far_apart_do_not_replace_the_memory():
+    """A frame counts for 1/24 of the history at most: one of another colour weighs 4 %."""
+    model = AdaptiveMixture(MixtureParams(foreground_rate=1.0, relearn_share=1.0), threads=1)
+    for n in range(100):
+        model.apply(flat(), n * 1000.0)
+    model.apply(patched((30, 160, 240)), 100_000.0)
+    weights = model.mixtures().weights[20, 30]
+    assert weights[1] == pytest.approx(1 - math.exp(-1 / 24), rel=0.01)
+    assert share(looked_at(model, patched((30, 160, 240)))) == 1
 
 
 def test_a_frozen_model_does_not_turn():
@@ -838,7 +958,7 @@ def test_without_colour_nothing_is_called_a_shadow():
     assert share(looked_at(learnt(clear, textured()), dimmed(textured(), 0.7))) == 0
 
 
-@promise("learning anew")
+@promise("learning anew", follow_cuts=False)
 def test_a_new_view_is_learnt_within_two_seconds(on, off):
     """Another picture as a whole, as after a camera has turned."""
     before, after = textured(1), 255 - textured(2)

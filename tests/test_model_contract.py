@@ -145,14 +145,14 @@ def test_time_sets_the_rate_whatever_the_frame_rate():
     for step in (1, 2, 5):
         model = AdaptiveMixture(
             MixtureParams(
-                history=3.0, modes=1, settled_gain=1.0, stabilise=False, follow_light=False
+                history=6.0, modes=1, settled_gain=1.0, stabilise=False, follow_light=False
             )
         )
         for n in range(0, 600, step):
             model.apply(np.full(SIZE, 100 if n < 500 else 106, np.uint8), n / 25)
         levels.append(model.background().mean())
-    # From 100 to 106 with 1 - exp(-4/3) of the way gone.
-    assert levels == pytest.approx([106 - 6 * np.exp(-4 / 3)] * 3, abs=0.6)
+    # From 100 to 106 with 1 - exp(-4/6) of the way gone.
+    assert levels == pytest.approx([106 - 6 * np.exp(-4 / 6)] * 3, abs=0.6)
 
 
 def test_without_time_the_nominal_rate_holds():
@@ -293,8 +293,8 @@ class TestModelFiles:
         return str(caught.value)
 
     def test_a_newer_version_is_refused(self, saved):
-        self.rewritten(saved, about=lambda b: b.replace(b'"version": 6', b'"version": 7'))
-        assert "format version 7, and this bgsub reads version 6" in self.refusal(saved)
+        self.rewritten(saved, about=lambda b: b.replace(b'"version": 7', b'"version": 8'))
+        assert "format version 8, and this bgsub reads version 7" in self.refusal(saved)
 
     def test_a_truncated_file_is_refused_wherever_it_ends(self, saved):
         whole = saved.read_bytes()

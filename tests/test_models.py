@@ -121,6 +121,19 @@ def test_a_model_saved_while_the_camera_turns_goes_on_bit_for_bit(tmp_path):
     assert_goes_on(model, images, 110, tmp_path)
 
 
+@pytest.mark.parametrize("stop", [55, 85])
+def test_a_model_that_remembers_views_goes_on_bit_for_bit(tmp_path, stop):
+    """Saved after the first cut, and after the return to the first view."""
+    rng = np.random.default_rng(2)
+    places = [cv2.resize(rng.integers(20, 230, (20, 27, 3), np.uint8), (80, 60)) for _ in "ab"]
+    shown = [places[0]] * 40 + [places[1]] * 40 + [places[0]] * 15 + [places[1]] * 10
+    images = [np.clip(p + rng.normal(0, 3, p.shape), 0, 255).astype(np.uint8) for p in shown]
+    model = AdaptiveMixture()
+    assert_goes_on(model, images, stop, tmp_path)
+    assert len(model._views) == 1
+    assert model.memory_bytes == 2 * model._state.nbytes
+
+
 @pytest.mark.parametrize("kind", ["one channel", "three alike", "coloured"])
 def test_where_nothing_has_colour_a_smaller_difference_of_luma_tells(kind):
     """At luma 200 the radius is 10 + 0.05 * 200 = 20 grey levels with colour, 17 without."""

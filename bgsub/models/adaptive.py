@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -34,9 +34,13 @@ from bgsub.models.stabilise import (
     shrink,
 )
 from bgsub.models.upheaval import Upheaval
+from bgsub.models.views import View, take_alike
 
 RANGES = {"uint8": 255.0, "uint16": 65535.0, "float32": 255.0}
+FEWEST = 24  # frames that a memory holds, however far apart they are: a few are no evidence
 LOOK_EVERY = 0.25  # seconds between two searches for ghosts
+LOOK_SOON = 0.12  # the same while the view is young: most ghosts are of what the first frames held
+YOUNG = 4.0  # seconds
 NEAR = 3  # pixels around a moving thing in which labels change for its sake
 CELL_ROWS = 60  # of the cells, about, on which the casters of shadows are looked for
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
@@ -47,6 +51,18 @@ ANEW = 5  # hits that modes keep where the view was laid anew at another scale
 LIGHT_LAG = 2  # histories in which the remembered light changes: settled means must keep up
 NO_SHADOWS = shade.blank(0)
 PIXELS_PER_THREAD = 65536  # below, waking a thread costs more than it saves
+
+
+class Pace(NamedTuple):
+    """How much of a frame is learnt."""
+
+    rate: float
+    """Share of it in the model."""
+    background: float
+    """The same where it shows background."""
+
+
+STILL = Pace(0.0, 0.0)
 
 
 class AdaptiveMixture:
@@ -163,8 +179,11 @@ class AdaptiveMixture:
         self._state: NDArray[Any] = np.empty(0, np.uint16)
         self._image: NDArray[Any] | None = None
         self._shadows = NO_SHADOWS
-        self._frames = 0
+        self._frames = 0  # of this view
         self._seconds = 0.0
+        self._frames_before = 0  # of all others
+        self._seconds_before = 0.0
+        self._views: list[View] = []  # seen before, the latest last
         self._clock: float | None = None
         self._moving = np.empty((0, 0), np.uint8)
         self._earlier = np.empty((0, 0), np.uint8)
@@ -218,29 +237,28 @@ class AdaptiveMixture:
             An image of another size or type than the model's, with NaN, or out of its range.
         """
         pixels = self._pixels(image)
-        rate = self._rate(time, learning_rate)
+        pace = self._pace(time, learning_rate)
         if self._shape is None:
             self._begin(image.shape, image.dtype)
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         given = self._flags(roi, known_foreground)
-        pixels, flags = self._steadied(image, pixels, given, rate)
-        if not self._shadows.kept.size:
-            self._shadows = self._no_shadows()
-        tone = self._pose.tone
-        mask = self._label(pixels, flags, rate, time, tone, self._shadows)
-        self._image = pixels
-        self._flagged = flags
-        self._fresh = rate > 0
-        if rate > 0:
+        mask, shown = self._seen(image, pixels, given, pace, time)
+        if learning_rate is None and self._upheaval.is_cut(self._unheld(mask)):
+            self._change_view(image)
+            pace = self._pace(time, None)
+            mask, shown = self._seen(image, pixels, given, pace, time)
+        self._fresh = pace.rate > 0
+        if self._fresh:
             self._told = False
             self._frames += 1
             before, self._seconds = self._seconds, self._seconds + self._step(time)
-            self._look = self._seconds // LOOK_EVERY > before // LOOK_EVERY
+            every = LOOK_SOON if self._seconds < YOUNG else LOOK_EVERY
+            self._look = self._seconds // every > before // every
             self._upheaval.watch(mask, self._step(time))
             self._stabiliser.watch(self._pose.moved, self._upheaval.touched)
             self._clock = time
             if self._frames == 1 or self._seconds // SCENE_EVERY > before // SCENE_EVERY:
-                self._look_around(pixels, 1.0 if self._frames == 1 else SCENE_SHARE)
+                self._look_around(shown, 1.0 if self._frames == 1 else SCENE_SHARE)
         if self._pose.moved:
             mask = self._pose.shaken(mask)
             if given.size and self._pose.scale != 1:  # there and back is not the same pixel
@@ -272,7 +290,10 @@ class AdaptiveMixture:
             movers.remember(np.ascontiguousarray(mask), self._moving, NEAR)
 
     def _judge_ghosts(self, mask: NDArray[np.uint8]) -> None:
-        """Note where there is a ghost, and forget the background of what was one twice in a row."""
+        """Note where there is a ghost, and forget the background of what was one before.
+
+        What covers a ghost meanwhile does not make it forgotten.
+        """
         if self._flagged.size:
             mask = np.where(self._flagged.reshape(self._size), np.uint8(0), mask)
         shown, learnt = self.view(), self.background()
@@ -283,8 +304,8 @@ class AdaptiveMixture:
         ghost = np.uint8(movers.GHOST)
         found = find_ghosts(mask, self._earlier, pictures, self.params.ghost_edges) * ghost
         again = found & self._moving
-        self._moving &= ~ghost
-        self._moving |= found & ~again
+        self._moving |= found
+        self._moving &= ~again
         if again.any():
             online.forget(self._variant(False, True), self._state, again.reshape(-1) > 0)
 
@@ -352,7 +373,7 @@ class AdaptiveMixture:
             seen = self._compared(image, self.params.stabilise)
             pose, pixels = seen.pose, np.ascontiguousarray(seen.still).reshape(-1)
             none, shadows = np.empty(0, np.uint8), self._no_shadows()
-            self._label(pixels, none, 0.0, None, pose.tone, shadows)
+            self._label(pixels, none, STILL, None, pose.tone, shadows)
         if pixels is None:
             raise FrameError(
                 "no image since the model was loaded or copied: pass one to foreground_probability"
@@ -417,11 +438,15 @@ class AdaptiveMixture:
                 state=self._state,
                 frames=self._frames,
                 seconds=self._seconds,
+                frames_before=self._frames_before,
+                seconds_before=self._seconds_before,
+                views=self._views,
                 clock=self._clock,
                 quiet=self._stabiliser.quiet,
                 upset=self._upheaval.upset,
                 adrift=self._upheaval.adrift,
                 memory=self._upheaval.memory,
+                full=self._upheaval.full,
                 scene=self._scene,
             ),
         )
@@ -437,9 +462,12 @@ class AdaptiveMixture:
         model._earlier = snapshot.earlier
         model._told = snapshot.told
         model._frames, model._seconds = snapshot.frames, snapshot.seconds
+        model._frames_before = snapshot.frames_before
+        model._seconds_before = snapshot.seconds_before
+        model._views = snapshot.views
         model._clock = snapshot.clock
         model._upheaval = Upheaval(
-            snapshot.params, snapshot.upset, snapshot.adrift, snapshot.memory
+            snapshot.params, snapshot.upset, snapshot.adrift, snapshot.memory, snapshot.full
         )
         p = model.params
         model._stabiliser = Stabiliser(
@@ -461,17 +489,17 @@ class AdaptiveMixture:
     @property
     def frames_learnt(self) -> int:
         """How many frames were learnt."""
-        return self._frames
+        return self._frames_before + self._frames
 
     @property
     def seconds_learnt(self) -> float:
         """The time that they covered."""
-        return self._seconds
+        return self._seconds_before + self._seconds
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of the model's state; 0 before the first frame."""
-        return self._state.nbytes
+        """Bytes of the model's state, earlier views included; 0 before the first frame."""
+        return self._state.nbytes + sum(view.state.nbytes for view in self._views)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_image": None, "_shadows": NO_SHADOWS}
@@ -510,6 +538,55 @@ class AdaptiveMixture:
         if roi is not None:
             flags[~checks.region("roi", roi, self._size)] = online.OUTSIDE
         return flags.reshape(-1)
+
+    def _seen(
+        self,
+        image: NDArray[Any],
+        pixels: NDArray[Any],
+        given: NDArray[np.uint8],
+        pace: Pace,
+        time: float | None,
+    ) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """Labels and pixels of a frame where the view has them; learns at a rate above 0."""
+        self._image, self._flagged = shown, flags = self._steadied(image, pixels, given, pace.rate)
+        if not self._shadows.kept.size:
+            self._shadows = self._no_shadows()
+        tone = self._pose.tone
+        return self._label(shown, flags, pace, time, tone, self._shadows), shown
+
+    def _unheld(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of the learnt view without what is foreground because the user says so."""
+        if not self._flagged.size:
+            return mask
+        return np.where(self._flagged.reshape(mask.shape) == online.HELD, np.uint8(0), mask)
+
+    def _change_view(self, image: NDArray[Any]) -> None:
+        """Put what was learnt aside; go on with the earlier view that the image shows, if any."""
+        p, scale = self.params, 255 / self._range
+        known = take_alike(self._views, shrink(image, p.stabilise_rows, scale))
+        frames = self.frames_learnt
+        seconds = self.seconds_learnt
+        if not self._warming and p.views_kept:
+            reference = self._stabiliser.reference
+            if not p.stabilise:
+                reference = shrink(self.background(), p.stabilise_rows, scale)
+            lit = self._light.reference
+            left = self._state, reference, lit, self._scene, self._frames, self._seconds
+            self._views = [*self._views, View(*left)][-p.views_kept :]
+        if known is None:
+            blank = online.blank(self._variant(False, True), math.prod(self._size))
+            known = View(blank, NOTHING, Light().reference, Scene(), 0, 0.0)
+        self._state, self._scene = online.aligned(known.state), known.scene
+        self._frames, self._seconds = known.frames, known.seconds
+        self._frames_before = frames - known.frames
+        self._seconds_before = seconds - known.seconds
+        self._moving[:] = 0
+        self._earlier[:] = 0
+        self._upheaval = Upheaval(p)
+        reference = known.reference if p.stabilise else NOTHING
+        self._stabiliser = Stabiliser(p.stabilise_rows, p.stabilise_every, p.follow_zoom, reference)
+        self._light = Light(p.follow_contrast, known.light)
+        self._settle()
 
     def _steadied(
         self, image: NDArray[Any], pixels: NDArray[Any], flags: NDArray[np.uint8], rate: float
@@ -569,7 +646,7 @@ class AdaptiveMixture:
         self,
         pixels: NDArray[Any],
         flags: NDArray[np.uint8],
-        rate: float,
+        pace: Pace,
         time: float | None,
         tone: Tone,
         shadows: shade.Shadows,
@@ -579,7 +656,7 @@ class AdaptiveMixture:
 
         def prepare() -> threads.Turns:
             return online.turns(
-                self._variant(flags.size > 0, rate > 0),
+                self._variant(flags.size > 0, pace.rate > 0),
                 pixels,
                 self._state,
                 flags,
@@ -588,7 +665,7 @@ class AdaptiveMixture:
                 shadows,
                 self.params.shadow_unevenness,
                 FEW,
-                self._rates(rate, time, tone),
+                self._rates(pace, time, tone),
             )
 
         threads.share(prepare, self._workers)
@@ -631,12 +708,15 @@ class AdaptiveMixture:
             return 1 / self.params.nominal_fps
         return time - self._clock
 
-    def _rate(self, time: float | None, given: float | None) -> float:
+    def _pace(self, time: float | None, given: float | None) -> Pace:
         if given is not None:
             require(0 <= given <= 1, f"learning_rate must be 0 to 1, got {given}")
-            return given
-        rate = 1 - math.exp(-self._step(time) / self._upheaval.memory)
-        return max(rate, 1 / (self._frames + 1)) if self._warming else rate
+            return Pace(given, given)
+        step = min(self._step(time), self.params.history / FEWEST)
+        rate = 1 - math.exp(-step / self._upheaval.memory)
+        even = max(rate, 1 / (self._frames + 1))
+        rate = even if self._warming else rate
+        return Pace(rate, even if self.params.even_start else rate)
 
     @property
     def _warming(self) -> bool:
@@ -696,17 +776,17 @@ class AdaptiveMixture:
 
     def _rates(
         self,
-        rate: float,
+        pace: Pace,
         time: float | None = None,
         tone: Tone = (),
     ) -> online.Rates:
-        p, warming = self.params, self._warming
+        p, warming, rate = self.params, self._warming, pace.rate
         sure = 0.5 * math.exp(-self._seconds / p.settling) if p.settling else 0.0
         alike = warming or self._upheaval.adrift
         noise = max(p.noise_rate, p.foreground_rate) if self._told else p.foreground_rate
-        memory = 1 - math.exp(-self._step(time) / p.unrest_memory)
+        memory = 1 - math.exp(-min(self._step(time) / p.unrest_memory, 1 / FEWEST))
         steps = online.Steps(
-            alpha=rate,
+            alpha=pace.background,
             alpha_foreground=rate if alike else rate * p.foreground_rate,
             alpha_noise=rate if alike else rate * noise,
             gain=0.0 if warming else min(rate * p.settled_gain, 1.0),
@@ -738,7 +818,7 @@ class AdaptiveMixture:
         run = getattr(online.load(self._variant(False, True)), kernel)
         n_pixels = math.prod(self._size)
         out = np.empty(online.tiles(n_pixels) * LANES * width, dtype)
-        state, rates = self._state, self._rates(0.0, tone=tone)
+        state, rates = self._state, self._rates(STILL, tone=tone)
 
         def work(first: int, last: int) -> None:
             run(state, *inputs, out, first, last, rates)

@@ -20,9 +20,11 @@ from bgsub.kernels import online
 from bgsub.models import checks, light, stabilise
 from bgsub.models.params import MixtureParams
 from bgsub.models.scene import Scene
+from bgsub.models.views import View
 
-FORMAT, VERSION = "bgsub-model", 6
-CONTENT = ["about.json", "earlier.npy", "light.npy", "moving.npy", "reference.npy", "state.npy"]
+FORMAT, VERSION = "bgsub-model", 7
+ARRAYS = ["earlier", "light", "lights", "moving", "reference", "references", "state", "states"]
+CONTENT = ["about.json", *(f"{name}.npy" for name in ARRAYS)]
 LARGEST_ABOUT = 1 << 16
 BLOCK = 1 << 20  # bytes read at once
 EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
@@ -53,9 +55,15 @@ class Snapshot:
     told: bool
     """Whether the last frame's cleaned mask has come."""
     frames: int
-    """Learnt so far."""
+    """Learnt so far of this view."""
     seconds: float
-    """Learnt so far."""
+    """Learnt so far of this view."""
+    frames_before: int
+    """Learnt of all others."""
+    seconds_before: float
+    """Learnt of all others."""
+    views: list[View]
+    """Seen before, and remembered."""
     clock: float | None
     """Time of the last frame learnt, seconds."""
     quiet: int
@@ -66,12 +74,15 @@ class Snapshot:
     """Whether the view as a whole is changing."""
     memory: float
     """The history in use, seconds."""
+    full: float
+    """Share of the cells that were half foreground in the last frame."""
     scene: Scene
     """The view as a whole."""
 
 
 def write(path: Path, snapshot: Snapshot) -> None:
     """Write `snapshot`; `path` gets its name when the file is complete."""
+    views = snapshot.views
     about = {
         "format": FORMAT,
         "version": VERSION,
@@ -80,12 +91,16 @@ def write(path: Path, snapshot: Snapshot) -> None:
         "dtype": snapshot.dtype.name,
         "frames": snapshot.frames,
         "seconds": snapshot.seconds,
+        "frames_before": snapshot.frames_before,
+        "seconds_before": snapshot.seconds_before,
+        "views": [[view.frames, view.seconds, view.scene._asdict()] for view in views],
         "clock": snapshot.clock,
         "told": snapshot.told,
         "quiet": snapshot.quiet,
         "upset": snapshot.upset,
         "adrift": snapshot.adrift,
         "memory": snapshot.memory,
+        "full": snapshot.full,
         "scene": snapshot.scene._asdict(),
         "dx": snapshot.dx,
         "dy": snapshot.dy,
@@ -95,9 +110,9 @@ def write(path: Path, snapshot: Snapshot) -> None:
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             archive.writestr(_entry("about.json"), json.dumps(about, indent=1))
-            for name in ("state", "moving", "earlier", "reference", "light"):
+            for name, array in _arrays(snapshot).items():
                 data = io.BytesIO()
-                np.lib.format.write_array(data, getattr(snapshot, name), allow_pickle=False)
+                np.lib.format.write_array(data, array, allow_pickle=False)
                 archive.writestr(_entry(f"{name}.npy"), data.getbuffer())
         with part.open("rb") as written:
             os.fsync(written.fileno())
@@ -106,6 +121,21 @@ def write(path: Path, snapshot: Snapshot) -> None:
         part.unlink(missing_ok=True)
         kind = DiskFullError if error.errno == errno.ENOSPC else ModelFileError
         raise kind(f"cannot write the model {path}: {error.strerror or error}") from error
+
+
+def _arrays(snapshot: Snapshot) -> dict[str, NDArray[Any]]:
+    """The arrays by name; those of all views that were left are one, a view after the other."""
+    made = {
+        "state": snapshot.state,
+        "moving": snapshot.moving,
+        "earlier": snapshot.earlier,
+        "reference": snapshot.reference,
+        "light": snapshot.light,
+    }
+    for name, field in (("states", "state"), ("references", "reference"), ("lights", "light")):
+        left = [getattr(view, field) for view in snapshot.views]
+        made[name] = np.stack(left) if left else np.empty(0, np.uint8)
+    return made
 
 
 def read(path: Path) -> Snapshot:
@@ -157,8 +187,10 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         quiet = int(about["quiet"])
         upset, memory = float(about["upset"]), float(about["memory"])
         dx, dy, scale = (float(about[name]) for name in ("dx", "dy", "scale"))
-        seen = about["scene"]
-        scene = Scene(float(seen["dark"]), float(seen["bright"]), bool(seen["coloured"]))
+        frames_before = int(about["frames_before"])
+        seconds_before, full = float(about["seconds_before"]), float(about["full"])
+        scene = _scene(about["scene"])
+        left = [(int(n), float(t), _scene(seen)) for n, t, seen in about["views"]]
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"its description is damaged ({error})") from error
     if len(shape) not in (2, 3) or min(shape) < 1 or dtype.name not in checks.TYPES:
@@ -167,10 +199,24 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
     state = _array(archive, "state.npy", *online.layout(variant, shape[0] * shape[1]))
     moving = _array(archive, "moving.npy", shape[:2], np.dtype(np.uint8))
     earlier = _array(archive, "earlier.npy", shape[:2], np.dtype(np.uint8))
-    small = stabilise.small_size(shape, params.stabilise_rows) if params.stabilise else (0, 0)
-    reference = _array(archive, "reference.npy", small, np.dtype(np.float32))
+    floats = np.dtype(np.float32)
+    size = stabilise.small_size(shape, params.stabilise_rows)
+    small = size if params.stabilise else (0, 0)
+    reference = _array(archive, "reference.npy", small, floats)
     blocks = (*light.BLOCKS[::-1], variant.channels) if params.follow_light else (0, 0, 0)
-    bright = _array(archive, "light.npy", blocks, np.dtype(np.float32))
+    bright = _array(archive, "light.npy", blocks, floats)
+
+    def each(name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+        whole, dtype = ((len(left), *shape), kind) if left else ((0,), np.dtype(np.uint8))
+        return _array(archive, name, whole, dtype)
+
+    states = each("states.npy", state.shape, state.dtype)
+    references = each("references.npy", size, floats)
+    lights = each("lights.npy", blocks, floats)
+    views = [
+        View(states[n], references[n], lights[n], scene, frames, seconds)
+        for n, (frames, seconds, scene) in enumerate(left)
+    ]
     return Snapshot(
         params=params,
         shape=shape,
@@ -186,13 +232,21 @@ def _snapshot(about: dict[str, Any], archive: zipfile.ZipFile) -> Snapshot:
         told=told,
         frames=frames,
         seconds=seconds,
+        frames_before=frames_before,
+        seconds_before=seconds_before,
+        views=views,
         clock=clock,
         quiet=quiet,
         upset=upset,
         adrift=adrift,
         memory=memory,
+        full=full,
         scene=scene,
     )
+
+
+def _scene(seen: dict[str, Any]) -> Scene:
+    return Scene(float(seen["dark"]), float(seen["bright"]), bool(seen["coloured"]))
 
 
 def _array(

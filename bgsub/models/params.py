@@ -29,16 +29,27 @@ class MixtureParams:
     """Gaussians a pixel may hold, 1 to 5."""
     history: Seconds = 12.0
     """Seconds in which the memory of the past falls to 1/e; the learning rate of a frame that comes
-    dt seconds after the last is 1 - exp(-dt / history)."""
+    dt seconds after the last is 1 - exp(-dt / history). It counts for at most a 24th of the
+    history, so that few frames far apart do not replace the memory."""
     warmup: Seconds = 0.4
     """Seconds from the first frame in which everything is learnt, with a rate of at least 1/n in
     frame n."""
+    even_start: bool = True
+    """Learn background at a rate of at least 1/n in frame n even after the warm-up, until the
+    memory has filled (Lee, PAMI 27, 2005), so that the first frames weigh no more than later ones:
+    what was there only then is not background for long."""
     relearn_share: float = 0.5
     """Share of the picture's cells that hold foreground, averaged over a second, from which the
     view as a whole is changing: the camera zooms, or the light was switched. Until it rests,
     everything is learnt alike, with `relearn_history`. A crowd holds less; 1 never does."""
     relearn_history: Seconds = 0.8
     """The history while the view changes; afterwards it grows second by second to `history`."""
+    follow_cuts: bool = True
+    """Begin anew at once when a camera is switched to another view: when more than `relearn_share`
+    of the picture's cells become half foreground from one frame to the next."""
+    views_kept: int = 2
+    """Earlier views that are remembered after a cut, and known again when they come back. Each
+    takes as much memory as the model itself."""
     nominal_fps: float = 25.0
     """Frames a second that are assumed where frames come without time."""
 
@@ -78,7 +89,7 @@ class MixtureParams:
     defaults. 1 learns everything alike."""
     ghost_edges: float = 2.0
     """Foreground that stays as it is, and along whose outline the background has this many times
-    the edges of the picture, is what a thing left that went away: found so twice running, its
+    the edges of the picture, is what a thing left that went away: found so a second time, its
     background is forgotten, and what is there now is the background. 0 is off. Needs the cleaned
     masks, and unrest_widen or unrest_lower above 0."""
     noise_rate: float = 1.0
@@ -190,6 +201,7 @@ class MixtureParams:
             self.stabilise_every >= 1,
             f"stabilise_every must be at least 1, got {self.stabilise_every}",
         )
+        require(self.views_kept >= 0, f"views_kept must not be negative, got {self.views_kept}")
         for name in ("match_sigmas", "background_sigmas"):
             value = getattr(self, name)
             require(value >= 1, f"{name} must be at least 1, got {value}")
@@ -280,6 +292,7 @@ CLASSIC = MixtureParams(
     settling=0.0,
     noise_rate=0.0,
     ghost_edges=0.0,
+    even_start=False,
     stabilise=False,
     follow_zoom=False,
     follow_light=False,
@@ -291,5 +304,6 @@ CLASSIC = MixtureParams(
     glare_ratio=1.0,
     texture_correlation=1.0,
     relearn_share=1.0,
+    follow_cuts=False,
 )
 """The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""

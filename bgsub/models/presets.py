@@ -27,6 +27,7 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "conservative update": {"foreground_rate": 1.0},
     "gain by age": {"settled_gain": 0.0},
     "higher bar at the start": {"settling": 0.0},
+    "even start": {"even_start": False},
     "flicker learnt": {"noise_rate": 0.0},
     "ghosts": {"ghost_edges": 0.0},
     "shift": {"stabilise": False},
@@ -40,6 +41,8 @@ INGREDIENTS: dict[str, dict[str, Any]] = {
     "light at night": {"glare_ratio": 1.0},
     "texture in another light": {"texture_correlation": 1.0},
     "learning anew": {"relearn_share": 1.0},
+    "cuts": {"follow_cuts": False},
+    "earlier views": {"views_kept": 0},
     "unrest widens radii": {"unrest_widen": 0.0},
     "unrest lowers the bar": {"unrest_lower": 0.0},
 }
