@@ -9,6 +9,7 @@ along.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any, NamedTuple
 
 import cv2
@@ -32,9 +33,7 @@ FINE = 60  # rows on which the shift is refined, and a scale looked for
 DETAIL = 7, 7  # pixels of a small picture over which slow changes are averaged
 TURNED = 0.1  # share of the side beyond which the view follows the camera
 GLIMPSED = 2  # every so many rows are glimpsed at
-STRANGE = (
-    16.0  # grey levels by which a thing that moves by itself differs, so that it weighs little
-)
+STRANGE = 16.0  # grey levels; what differs by so much weighs little: it may move by itself
 ALIKE = 0.2  # of the edges' strength; a picture that differs by less lies at the same place
 BETTER = 0.9  # a block votes for a shift that lowers its residual below this share
 ATTENTION = 25  # frames for which every one is compared, after one that had moved
@@ -323,9 +322,8 @@ class Stabiliser:
         height, width = small.shape
         if min(height, width) < LEAST_SIDE:
             return 0.0, 0.0
-        window = cv2.createHanningWindow((width, height), cv2.CV_32F)
         # OpenCV 5 multiplies its first argument by the window in place.
-        (dx, dy), _ = cv2.phaseCorrelate(reference.copy(), small.copy(), window)
+        (dx, dy), _ = cv2.phaseCorrelate(reference.copy(), small.copy(), _window(height, width))
         far = abs(dx) > FARTHEST * width or abs(dy) > FARTHEST * height
         if far or abs(dx) + abs(dy) < LEAST_SHIFT:
             return 0.0, 0.0
@@ -335,6 +333,12 @@ class Stabiliser:
             return 0.0, 0.0
         votes = _votes(fine, target, Pose(), Pose(dx, dy), self.rows)
         return (dx, dy) if votes > MAJORITY else (0.0, 0.0)
+
+
+@cache
+def _window(height: int, width: int) -> Small:
+    """Hann's window, which keeps a picture's border out of its spectrum."""
+    return np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
 
 
 def _votes(fine: Small, target: Small, plain: Pose, pose: Pose, rows: int) -> float:
