@@ -14,7 +14,7 @@ add up, in turns.
 Logarithms are in octaves, to the base 2, which spares the exponential a multiplication.
 
 Up to NARROW features the loops over features are written out, over vectors of neighbouring points,
-and all sums of a component stay in registers. Beyond, sums are made in tiles of four by two, as
+and all sums of a component stay in registers. Beyond, sums are made in tiles of four by four, as
 matrix products are.
 """
 
@@ -206,7 +206,7 @@ def densities(x, const, mean, factor, q, top):
 
 DIAGONAL_DENSITY = """
 @njit(**STEP)
-def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
+def density(k, x, seen, const, mean, factor, offset, away, q, top):
     wide_vectors()
     c = const[k]
     for n in range(LANES):
@@ -227,42 +227,37 @@ def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
         top[n] = max(top[n], q[k, n])
 """
 
-# Two outputs of the triangular product at a time, from four inputs at a time: their eight factors
-# stay in registers.
+# Four outputs of the triangular product at a time, whose sums stay in registers.
 TRIANGULAR_DENSITY = """
 @njit(**STEP)
-def density(k, x, seen, const, mean, factor, offset, away, y, q, top):
+def density(k, x, seen, const, mean, factor, offset, away, q, top):
     wide_vectors()
-    c = const[k]
     for i in range(x.shape[0]):
         m = mean[k, i]
         for n in range(LANES):
             away[i, n] = x[i, n] - m
-    for n in range(LANES):
-        q[k, n] = c
-    for j in range(0, x.shape[0], 2):
-        for n in range(LANES):
-            y[0, n] = ZERO
-            y[1, n] = ZERO
-        for i in range(0, j + 2, 4):
-            %c a#c, b#c = factor[k, i + #c, j], factor[k, i + #c, j + 1]
-            for n in range(LANES):
-                y[0, n] += sum{c: a#c * away[i + #c, n]}
-                y[1, n] += sum{c: b#c * away[i + #c, n]}
-        for n in range(LANES):
-            q[k, n] -= y[0, n] * y[0, n] + y[1, n] * y[1, n]
-    for n in range(LANES):
-        top[n] = max(top[n], q[k, n])
+    for n in range(0, LANES, FOUR):
+        high = load_some(top, n, FOUR)
+        nothing = filled(ZERO, high)
+        t = filled(const[k], high)
+        for j in range(0, x.shape[0], 4):
+            %c y#c = nothing
+            for i in range(j + 4):
+                d = load_some(away, i * LANES + n, FOUR)
+                %c y#c = y#c + factor[k, i, j + #c] * d
+            %c t = t - y#c * y#c
+        store(q, k * LANES + n, t)
+        store(top, n, select(t > high, t, high))
 """
 
 DENSITIES = """
 @njit(**STEP)
-def densities(x, seen, const, mean, factor, offset, away, y, q, top):
+def densities(x, seen, const, mean, factor, offset, away, q, top):
     wide_vectors()
     for n in range(LANES):
         top[n] = LOWEST
     for k in range(const.size):
-        density(k, x, seen, const, mean, factor, offset, away, y, q, top)
+        density(k, x, seen, const, mean, factor, offset, away, q, top)
 """
 
 # Responsibilities are q[k] * share: normalised, times the sample's weight, nothing past the end.
@@ -412,6 +407,8 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
         %c second[k, i + #c] += t#c
 """
 
+# Second moments in tiles of four by four, tile after tile of the upper triangle, whose 16 sums stay
+# in registers.
 TRIANGULAR_SUMS = """
 @njit(**STEP)
 def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
@@ -432,17 +429,23 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
             pulled[i, n] = e
             s += e
         first[k, i] += s
+    at = k * second.shape[1] * 16
+    nothing = filled(ZERO, load_some(away, 0, WIDTH))
     for i in range(0, x.shape[0], 4):
-        for j in range(i, x.shape[0], 2):
-            %c u#c = ZERO
-            %c v#c = ZERO
-            for n in range(LANES):
-                f, g = away[j, n], away[j + 1, n]
-                %c h#c = pulled[i + #c, n]
-                %c u#c += h#c * f
-                %c v#c += h#c * g
-            %c second[k, i + #c, j] += u#c
-            %c second[k, i + #c, j + 1] += v#c
+        for j in range(i, x.shape[0], 4):
+            %c t0_#c = nothing
+            %c t1_#c = nothing
+            %c t2_#c = nothing
+            %c t3_#c = nothing
+            for n in range(0, LANES, WIDTH):
+                %c e#c = load_some(pulled, (i + #c) * LANES + n, WIDTH)
+                %c d#c = load_some(away, (j + #c) * LANES + n, WIDTH)
+                %c t0_#c = t0_#c + e0 * d#c
+                %c t1_#c = t1_#c + e1 * d#c
+                %c t2_#c = t2_#c + e2 * d#c
+                %c t3_#c = t3_#c + e3 * d#c
+            add_totals(second, at, ({tile}))
+            at += 16
 """
 
 # The sums of all chunks come to those of the first, in their order.
@@ -458,11 +461,9 @@ def add_up(k, masses, firsts, seconds):
 %if diagonal
             seconds[0, k, i] += seconds[part, k, i]
 %else
-            for j in range(i, width):
+        for i in range(seconds.shape[2]):
+            for j in range(seconds.shape[3]):
                 seconds[0, k, i, j] += seconds[part, k, i, j]
-    for i in range(width):
-        for j in range(i):
-            seconds[0, k, i, j] = seconds[0, k, j, i]
 %end
 """
 
@@ -496,7 +497,6 @@ def run(
     seen = np.zeros((width if MISSING else 0, LANES), REAL)
     away = np.zeros((width if TILED else 0, LANES), REAL)
     pulled = np.zeros((width if TILED else 0, LANES), REAL)
-    y = np.zeros((2, LANES), REAL)
     q = np.zeros((components, LANES), REAL)
     top = np.zeros(LANES, REAL)
     norm = np.ones(LANES, REAL)
@@ -527,7 +527,7 @@ def run(
 %if features
                 densities(x, const, mean, factor, q, top)
 %else
-                densities(x, seen, const, mean, factor, offset, away, y, q, top)
+                densities(x, seen, const, mean, factor, offset, away, q, top)
 %end
                 posterior(q, top, norm, share, flat, (last + LANES) * features, features)
             weigh(size, weight, share)
@@ -625,7 +625,9 @@ def text(variant: Variant) -> str:
     elif variant.diagonal:
         density, sums = DIAGONAL_DENSITY + DENSITIES, DIAGONAL_SUMS
     else:
-        density, sums = TRIANGULAR_DENSITY + DENSITIES, TRIANGULAR_SUMS
+        tile = ", ".join(f"t{i}_{j}" for i in range(TILE) for j in range(TILE))
+        density = TRIANGULAR_DENSITY + DENSITIES
+        sums = TRIANGULAR_SUMS.replace("{tile}", tile)
     first, *rest = POLYNOMIALS[variant.single]
     polynomial = f"REAL({first})"
     for coefficient in rest:
@@ -730,6 +732,7 @@ class _Call:
         narrow = features <= limit and not rows.missing
         self.rows, self.real = rows, real
         self.width = features if narrow else -(-features // TILE) * TILE
+        self.tiled = not narrow and not diagonal
         variant = Variant(features * narrow, diagonal, real == np.float32, rows.missing)
         self.kernel = load(variant).run
         # log N has -features / 2 log 2 pi and the log of the factors' diagonal; with missing
@@ -799,6 +802,29 @@ def apart(chunks: int, count: int, *row: int) -> NDArray[np.float64]:
     return np.zeros((chunks, count + -(-APART // math.prod(row)), *row))
 
 
+@cache
+def _tiles(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Row and column of each tile of an upper triangle."""
+    return np.triu_indices(width // TILE)
+
+
+def _untiled(tiles: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """(components, tiles, TILE * TILE) as symmetric matrices (components, width, width)."""
+    components, across = len(tiles), width // TILE
+    row, column = _tiles(width)
+    parts = tiles.reshape(components, -1, TILE, TILE).swapaxes(0, 1)
+    out = np.empty((components, across, TILE, across, TILE))
+    out[:, column, :, row] = parts.swapaxes(2, 3)
+    out[:, row, :, column] = parts
+    return out.reshape(components, width, width)
+
+
+def _mirrored(upper: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Symmetric matrices of upper triangles, (components, features, features)."""
+    place = np.arange(upper.shape[1])
+    return np.where(place[:, None] <= place, upper, upper.swapaxes(1, 2))
+
+
 def gather(
     rows: Rows,
     gaussians: Gaussians,
@@ -825,7 +851,11 @@ def gather(
     about = gaussians.means if about is None else about
     call = _Call(rows, gaussians, about)
     components, features = gaussians.means.shape
-    tail = (call.width,) * (gaussians.factors.ndim - 1)
+    diagonal = gaussians.factors.ndim == 2
+    if diagonal:
+        tail: tuple[int, ...] = (call.width,)
+    else:
+        tail = (len(_tiles(call.width)[0]), TILE**2) if call.tiled else (call.width, call.width)
     room = SUMS_BYTES // (8 * components * math.prod(tail) + 1)
     chunks = int(max(1, min(MOST_CHUNKS, max(2, room), len(rows.values) // CHUNK)))
     totals = np.zeros(chunks)
@@ -841,13 +871,18 @@ def gather(
         _no_reports(call.real),
     )
     mass = masses[0, :components]
-    corner: Any = (0, slice(components), *(slice(features),) * len(tail))
+    second = seconds[0, :components]
+    if diagonal:
+        second = second[:, :features]
+    else:
+        whole = _untiled(second, call.width) if call.tiled else _mirrored(second)
+        second = whole[:, :features, :features]
     return Sums(
         about,
         mass[:, 0],
         mass[:, 1 : 1 + features] if rows.missing else mass,
         firsts[0, :components, :features],
-        seconds[corner],
+        second,
         float(totals[0]),
     )
 
