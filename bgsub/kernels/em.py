@@ -208,23 +208,20 @@ DIAGONAL_DENSITY = """
 @njit(**STEP)
 def density(k, x, seen, const, mean, factor, offset, away, q, top):
     wide_vectors()
-    c = const[k]
-    for n in range(LANES):
-        q[k, n] = c
-    for i in range(0, x.shape[0], 4):
-        %c m#c, p#c = mean[k, i + #c], factor[k, i + #c]
+    for n in range(0, LANES, FOUR):
+        high = load_some(top, n, FOUR)
+        t = filled(const[k], high)
+        for i in range(0, x.shape[0], 4):
+            %c d#c = load_some(x, (i + #c) * LANES + n, FOUR) - mean[k, i + #c]
+            %c y#c = d#c * factor[k, i + #c]
 %if missing
-        %c o#c = offset[k, i + #c]
-        for n in range(LANES):
-            %c y#c = (x[i + #c, n] - m#c) * p#c
-            q[k, n] += sum{c: seen[i + #c, n] * (o#c - y#c * y#c)}
+            %c z#c = offset[k, i + #c] - y#c * y#c
+            %c t = t + load_some(seen, (i + #c) * LANES + n, FOUR) * z#c
 %else
-        for n in range(LANES):
-            %c y#c = (x[i + #c, n] - m#c) * p#c
-            q[k, n] -= sum{c: y#c * y#c}
+            %c t = t - y#c * y#c
 %end
-    for n in range(LANES):
-        top[n] = max(top[n], q[k, n])
+        store(q, k * LANES + n, t)
+        store(top, n, select(t > high, t, high))
 """
 
 # Four outputs of the triangular product at a time, whose sums stay in registers.
@@ -377,34 +374,35 @@ DIAGONAL_SUMS = """
 @njit(**STEP)
 def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
     wide_vectors()
-    a = ZERO
-    for n in range(LANES):
-        r = q[k, n] * share[n]
-        q[k, n] = r
-        a += r
-    mass[k, 0] += a
+    nothing = filled(ZERO, load_some(share, 0, WIDTH))
+    a = nothing
+    for n in range(0, LANES, WIDTH):
+        r = load_some(q, k * LANES + n, WIDTH) * load_some(share, n, WIDTH)
+        store(q, k * LANES + n, r)
+        a = a + r
+    add_totals(mass, k * mass.shape[1], (a,))
     for i in range(0, x.shape[0], 4):
         %c m#c = about[k, i + #c]
-        %c a#c = ZERO
-        %c s#c = ZERO
-        %c t#c = ZERO
-        for n in range(LANES):
-            r = q[k, n]
-            %c d#c = x[i + #c, n] - m#c
+        %c a#c = nothing
+        %c s#c = nothing
+        %c t#c = nothing
+        for n in range(0, LANES, WIDTH):
+            r = load_some(q, k * LANES + n, WIDTH)
+            %c d#c = load_some(x, (i + #c) * LANES + n, WIDTH) - m#c
 %if missing
-            %c r#c = r * seen[i + #c, n]
-            %c a#c += r#c
+            %c r#c = r * load_some(seen, (i + #c) * LANES + n, WIDTH)
+            %c a#c = a#c + r#c
             %c e#c = r#c * d#c
 %else
             %c e#c = r * d#c
 %end
-            %c s#c += e#c
-            %c t#c += e#c * d#c
+            %c s#c = s#c + e#c
+            %c t#c = t#c + e#c * d#c
 %if missing
-        %c mass[k, 1 + i + #c] += a#c
+        add_totals(mass, k * mass.shape[1] + 1 + i, (a0, a1, a2, a3))
 %end
-        %c first[k, i + #c] += s#c
-        %c second[k, i + #c] += t#c
+        add_totals(first, k * first.shape[1] + i, (s0, s1, s2, s3))
+        add_totals(second, k * second.shape[1] + i, (t0, t1, t2, t3))
 """
 
 # Second moments in tiles of four by four, tile after tile of the upper triangle, whose 16 sums stay
