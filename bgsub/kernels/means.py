@@ -9,7 +9,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 # No array is made here, and references that are not counted cost nothing on every row.
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "cache": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # compiles sooner
+    "_nrt": False,
+}
 SUMS = {"uint8": np.uint16, "uint16": np.uint32, "float32": np.float32}
 ROWS = 8  # of a block that are looked at, at least, where it has as many
 

@@ -9,21 +9,23 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-# Only remember() calls these, on every row, and they make no array.
-STEP: dict[str, Any] = {
-    **OPTIONS,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
+# Nothing compiled makes an array, and references that are not counted cost nothing on every row.
+PART: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # compiles sooner
     "_nrt": False,
 }
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
+# Only a kernel calls these, so no way in from Python need be compiled, nor anything kept.
+STEP: dict[str, Any] = {**PART, "no_cpython_wrapper": True}
 NOW, BEFORE, GHOST = 1, 2, 4
 NOTHING, FULL = np.uint8(0), np.uint8(255)  # the compiler takes bare numbers for wider ones
 
 
-@njit(**OPTIONS)
-def remember(mask, moving, reach):
+def remember(mask: NDArray[np.uint8], moving: NDArray[np.uint8], reach: int) -> None:
     """Move NOW to BEFORE, keep GHOST where `mask` is 255, and set NOW near what else is 255.
 
     Parameters
@@ -35,9 +37,15 @@ def remember(mask, moving, reach):
     reach
         Pixels, across and down, within which a pixel is near.
     """
+    width = mask.shape[1]
+    note(mask, moving, reach, np.zeros(width + 2 * reach, np.uint8), np.empty(width, np.uint8))
+
+
+@njit(**OPTIONS)
+def note(mask, moving, reach, row, near):
+    """See remember(). `row` and `near` are room; the first has `reach` zeros on either side."""
     height, width = mask.shape
-    row = np.zeros(width + 2 * reach, np.uint8)
-    movers, near = row[reach : reach + width], np.empty(width, np.uint8)
+    movers = row[reach : reach + width]
     # Bits of rows below are moved on before a row above sets NOW there.
     for y in range(-reach, height):
         ahead = y + reach

@@ -14,9 +14,16 @@ from numpy.typing import NDArray
 
 from bgsub.kernels import window
 
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
-# What makes no array counts no references, which costs nothing on every row then.
-BARE: dict[str, Any] = {**OPTIONS, "_nrt": False}
+# Nothing here makes an array, and references that are not counted cost nothing on every row.
+PART: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # compiles sooner
+    "_nrt": False,
+}
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
+# Only kernels call these, so no way in from Python need be compiled, nor anything kept.
+STEP: dict[str, Any] = {**PART, "no_cpython_wrapper": True}
 ENDLESS = 1 << 40  # pixels; what touches the border goes on behind it
 HIGH = np.uint64(0x8080808080808080)  # set in 255, not in 0 and 127
 SHADOW = 127
@@ -36,7 +43,7 @@ def room(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int32],
     return starts, np.empty((2, 3, most), np.int32), np.empty((2, most), np.int64)
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def find_runs(plane, words, width, starts, runs):
     """Runs of 255 in a plane; those of row y are starts[y] to starts[y + 1]."""
     height, n_words = words.shape
@@ -63,7 +70,7 @@ def find_runs(plane, words, width, starts, runs):
     starts[height] = n
 
 
-@njit(**BARE)
+@njit(**STEP)
 def find_gaps(starts, runs, width, gap_starts, gaps):
     """The runs of what lies between runs."""
     n = 0
@@ -81,7 +88,7 @@ def find_gaps(starts, runs, width, gap_starts, gaps):
     gap_starts[starts.size - 1] = n
 
 
-@njit(**BARE)
+@njit(**STEP)
 def root(runs, run):
     """The first run of the region that `run` belongs to; shortens the way for the next search."""
     while runs[PARENT, run] != run:
@@ -90,7 +97,7 @@ def root(runs, run):
     return run
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def join(starts, runs, reach):
     """Make regions of runs that touch, over corners too with reach = 1.
 
@@ -113,7 +120,7 @@ def join(starts, runs, reach):
         runs[PARENT, run] = runs[PARENT, runs[PARENT, run]]
 
 
-@njit(**BARE)
+@njit(**STEP)
 def measure(starts, runs, width, border, areas):
     """Pixels of each region, at its first run; with `border`, endless if it touches the border."""
     height = starts.size - 1
@@ -127,7 +134,7 @@ def measure(starts, runs, width, border, areas):
                 areas[at] += ENDLESS
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, areas):
     """Take small blobs of 255 out of a plane, then fill small holes with it.
 
@@ -174,7 +181,7 @@ def tidy(plane, words, labels, width, shade, smallest, largest, starts, runs, ar
 
 
 @njit(**OPTIONS)
-def shrink(weak, sure, width, reach, wide):
+def shrink(weak, sure, width, reach, row, wide):
     """Set `wide` where `weak` is set all around within `reach` pixels, or where `sure` is.
 
     Parameters
@@ -186,10 +193,11 @@ def shrink(weak, sure, width, reach, wide):
         Of the picture in pixels.
     reach
         Pixels.
+    row
+        Room for the words of a row of `weak`, and ALL in reach // BITS + 1 more on either side.
     """
     height, n_words = weak.shape
-    edge = reach // BITS + 1  # words beside the row
-    row, last, over = np.full(n_words + 2 * edge, ALL, np.uint32), width // BITS, width % BITS
+    edge, last, over = (row.size - n_words) // 2, width // BITS, width % BITS
     beyond = np.uint32(int(ALL) << over)
     for y in range(height):
         left, right = n_words, 0
@@ -203,7 +211,8 @@ def shrink(weak, sure, width, reach, wide):
                 row[edge + n] &= weak[other, n]
         if last < n_words:
             row[edge + last] |= beyond
-            row[edge + last + 1 :] = ALL
+            for n in range(last + 1, n_words):
+                row[edge + n] = ALL
         for n in range(left, right):
             near, at = row[edge + n], edge + n
             for step in range(1, reach + 1):
@@ -217,10 +226,11 @@ def shrink(weak, sure, width, reach, wide):
             wide[y, n] |= near
         if last < n_words:
             wide[y, last] &= ~beyond
-            wide[y, last + 1 :] = 0
+            for n in range(last + 1, n_words):
+                wide[y, n] = 0
 
 
-@njit(**BARE)
+@njit(**STEP)
 def find_bit_runs(wide, width, starts, runs):
     """As find_runs, of the set bits of a plane's words."""
     height, n_words = wide.shape
@@ -247,7 +257,7 @@ def find_bit_runs(wide, width, starts, runs):
     starts[height] = n
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def grow(plane, wide, width, smallest, starts, runs, areas):
     """Give blobs of 255 in a plane what is set in `wide` and belongs to them.
 
@@ -288,7 +298,7 @@ def grow(plane, wide, width, smallest, starts, runs, areas):
                     plane[y, x] = 255
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def bridge(plane, words, width, factor, done):
     """Make foreground of the shadow between foreground above and below it in a plane's columns.
 
@@ -318,7 +328,7 @@ def bridge(plane, words, width, factor, done):
                         done[x] = bridge_gap(plane, x, y, factor)
 
 
-@njit(**BARE)
+@njit(**STEP)
 def bridge_gap(plane, x, y, factor):
     """The same of the gap whose first shadow is at (x, y). Returns the row that it ends at."""
     height = plane.shape[0]
@@ -345,7 +355,7 @@ def bridge_gap(plane, x, y, factor):
 LEFT, TOP, RIGHT, BOTTOM, AREA, TWICE_X, SUM_Y = range(7)
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def describe(starts, runs, numbers, table):
     """Number the regions in the order of their first runs, and fill their rows of `table`.
 
@@ -373,7 +383,7 @@ def describe(starts, runs, numbers, table):
     return n
 
 
-@njit(**BARE)
+@njit(**OPTIONS)
 def paint(starts, runs, numbers, region, top, left, out):
     """Set `out`, whose corner is at (top, left) of the picture, to 1 where the region is."""
     for y in range(out.shape[0]):

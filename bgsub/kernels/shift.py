@@ -13,12 +13,15 @@ import numpy as np
 from numba import njit
 
 # Sums in any order, so that they go through vectors.
-OPTIONS: dict[str, Any] = {
+PART: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
     "fastmath": {"contract", "nsz", "arcp", "reassoc"},
+    "no_cfunc_wrapper": True,  # compiles sooner
 }
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
+# Only kernels call these, so no way in from Python need be compiled, nor anything kept.
+STEP: dict[str, Any] = {**PART, "no_cpython_wrapper": True, "_nrt": False}
 STEPS = 3
 AT_MOST = 1.0  # pixels a step
 SMOOTH = 7  # pixels over which slow changes are averaged
@@ -60,7 +63,7 @@ def refine(picture, target, dx, dy, every):
     return dx, dy
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def row_sums(picture, target, parts, usual):
     """Of one row of the normal equations: xx, xy, yy, x_off, y_off, and the sum of |off|.
 
@@ -128,7 +131,7 @@ def grown(warped, target, box, every, usual):
     return growth, dx, dy, total / n
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def solved(normal, offs):
     """The growth and the shift (dx, dy) of normal equations; zeros where edges do not tell them.
 

@@ -16,13 +16,15 @@ from numba import njit
 from bgsub.kernels.lanes import LANES
 
 # Sums of a window's whole grey levels and their squares are exact in float32, in whatever order.
-OPTIONS: dict[str, Any] = {
+PART: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
     "fastmath": {"reassoc", "contract", "nsz"},
     "no_cfunc_wrapper": True,  # compiles sooner
 }
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
+# Only kernels call these, so no way in from Python need be compiled, nor anything kept.
+STEP: dict[str, Any] = {**PART, "no_cpython_wrapper": True, "_nrt": False}
 BLOCK = 2  # cells along the side of a square that is judged at once
 REACH = 2  # cells around it that are compared too
 SIDE = BLOCK + 2 * REACH
@@ -68,7 +70,7 @@ def held_cells(labels, side, held):
             held[j, i] = np.float32(1) if part >= half else np.float32(0)
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def corner(block, cells):
     """First cell, along one side, of the window that is compared around a square."""
     # Near the border the window is moved inside: loops of a fixed length are written out.
@@ -237,7 +239,7 @@ def forgive(labels, kept, blocks, shown, learnt, held, side, correlation, label)
                             kept[at // LANES] |= np.uint32(1 << (at % LANES))
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def judged(shown, learnt, held, row, column, correlation):
     """Whether picture and background are ALIKE in texture around a square of cells, FLAT, or OTHER.
 

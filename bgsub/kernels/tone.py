@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-OPTIONS: dict[str, Any] = {
+PART: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
     "no_cfunc_wrapper": True,  # compiles sooner
 }
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
 LEAST = 0.02  # change of a channel that is worth following
 AGREE, SUPPORT = 0.05, 0.5  # share of the blocks that must agree on the gain, within 5 %
 RANGE = 0.5, 2.0
@@ -32,8 +33,9 @@ REFINED = 3  # steps of least squares
 FLAT = 1.0  # variance, squared grey levels, of blocks of which no slope can be told
 
 
-@njit(**OPTIONS)
-def find(seen, target, contrast):
+def find(
+    seen: NDArray[np.float32], target: NDArray[np.float32], contrast: bool
+) -> tuple[NDArray[np.float32], bool]:
     """What makes the levels of a frame those of the view.
 
     Parameters
@@ -48,22 +50,11 @@ def find(seen, target, contrast):
     lines, changed
         (channels, 2) float32 gain and offset, and whether there is anything to change.
     """
-    channels = seen.shape[1]
-    gains, offsets = np.ones(channels, np.float32), np.zeros(channels, np.float32)
-    middle, near = median_quotients(target, seen, AGREE)
-    changed = near >= SUPPORT and is_between(middle, RANGE) and not is_near_one(middle)
-    if changed:
-        gains = middle
-    if contrast:
-        before, _ = misfit(seen, target, gains, offsets, NEAR)
-        if before >= UNEXPLAINED:
-            slopes, raised = lines(seen, target, SLOPES, SCALE)
-            after, near = misfit(seen, target, slopes, raised, NEAR)
-            if is_between(slopes, SLOPES) and after <= BETTER * before and near >= MOST:
-                gains, offsets, changed = slopes, raised, True
-    found = np.empty((channels, 2), np.float32)
-    for c in range(channels):
-        found[c, 0], found[c, 1] = gains[c], offsets[c]
+    found = np.empty((seen.shape[1], 2), np.float32)
+    # Two kernels, because the second is rarely needed and then may be compiled.
+    changed, left = by_gains(seen, target, contrast, found)
+    if left >= UNEXPLAINED and by_lines(seen, target, left, found):
+        changed = True
     return found, changed
 
 
@@ -71,6 +62,33 @@ def find(seen, target, contrast):
 
 
 @njit(**OPTIONS)
+def by_gains(seen, target, contrast, found):
+    """Fill `found` with gains; whether they change anything, and, with `contrast`, what is left."""
+    changed, left = False, 0.0
+    middle, near = median_quotients(target, seen, AGREE)
+    if near >= SUPPORT and is_between(middle, RANGE) and not is_near_one(middle):
+        changed = True
+    for c in range(middle.size):
+        middle[c] = middle[c] if changed else np.float32(1)
+        found[c, 0], found[c, 1] = middle[c], 0
+    if contrast:
+        left, _ = misfit(seen, target, middle, found[:, 1], NEAR)
+    return changed, left
+
+
+@njit(**OPTIONS)
+def by_lines(seen, target, left, found):
+    """Fill `found` with gains and offsets if they leave much less; whether they do."""
+    slopes, raised = lines(seen, target, SLOPES, SCALE)
+    after, near = misfit(seen, target, slopes, raised, NEAR)
+    if not is_between(slopes, SLOPES) or after > BETTER * left or near < MOST:
+        return False
+    for c in range(slopes.size):
+        found[c, 0], found[c, 1] = slopes[c], raised[c]
+    return True
+
+
+@njit(**PART)
 def is_between(values, bounds):
     """Whether all values lie between two bounds."""
     inside = True
@@ -79,7 +97,7 @@ def is_between(values, bounds):
     return inside
 
 
-@njit(**OPTIONS)
+@njit(**PART)
 def is_near_one(gains):
     """Whether no channel changes by as much as LEAST."""
     near = True
@@ -88,7 +106,7 @@ def is_near_one(gains):
     return near
 
 
-@njit(**OPTIONS)
+@njit(**PART)
 def median(values):
     """The middle one of a few numbers, of an even number the upper one of two."""
     # By counting, for to compile a sort takes two seconds.

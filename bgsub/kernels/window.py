@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from bgsub.kernels.lanes import LANES, anywhere, bits, filled, load, select, store
 
 # Nothing here makes an array, and references that are not counted cost nothing on every row.
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "_nrt": False}
-# Only kernels call these, so no way in from Python need be compiled.
-STEP: dict[str, Any] = {
-    **OPTIONS,
-    "forceinline": True,
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
+PART: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # compiles sooner
+    "_nrt": False,
 }
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
+# Only kernels call these, so no way in from Python need be compiled, nor anything kept.
+STEP: dict[str, Any] = {**PART, "forceinline": True, "no_cpython_wrapper": True}
 BLOCK = 128  # pixels of a row that are looked at together
 WORDS = BLOCK // 8
 
@@ -142,7 +143,7 @@ def differ(one, two, first, last):
     return anywhere(found)
 
 
-@njit(**OPTIONS)
+@njit(**STEP)
 def needed(need, rows, side, width, share):
     """Fill `need` with the labels that are no more than `share` of the window of each pixel."""
     half = side // 2

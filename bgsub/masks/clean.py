@@ -126,7 +126,7 @@ class Cleaner:
         smallest, largest = p.min_blob * mask.size, p.max_hole * mask.size
         view.look(0.5, least, shade, p.weak_share if self._reach else 1.0)
         if self._reach:
-            regions.shrink(view.weak, view.sure, width, self._reach, self._wide)
+            regions.shrink(view.weak, view.sure, width, self._reach, self._row, self._wide)
             regions.grow(view.found, self._wide, width, smallest, *self._room)
         if p.bridge_shadows and shade:
             regions.bridge(view.found, words, width, p.bridge_shadows, self._done)
@@ -146,6 +146,8 @@ class Cleaner:
         # As far as a straight outline moves out when the smaller share is enough.
         side = self._window.side
         self._reach = math.ceil(side // 2 + 1 - self.params.weak_share * side) - 1
+        words = self._wide.shape[1] + 2 * (self._reach // regions.BITS + 1)
+        self._row = np.full(words, regions.ALL)
 
 
 def side_for(n_pixels: int) -> int:
