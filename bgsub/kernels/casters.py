@@ -27,7 +27,7 @@ OPTIONS: dict[str, Any] = {
 STEP: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True}
 NEAR = 15  # cells around a shadow in which its caster stands
 FEWEST = 4  # cells: fewer are noise
-MOST = 0.1  # of the picture: larger ones are changes of light
+MOST = 0.1  # of the picture in shadow: more is a change of light
 SHADOW, FOREGROUND, FULL_LIGHT = 127, 255, 128
 NOTHING, DIM, THING = 0, 1, 2  # what a cell holds; of a region that was looked at, nothing
 
@@ -52,7 +52,7 @@ def reveal(labels, ratios, kept, hidden, side, casting):
     rows, columns = labels.shape[0] // side, labels.shape[1] // side
     dim, held = np.zeros((2, rows + 2, columns + 2), np.int32)  # with one more cell around
     n, top, bottom, left, right = count_dim(labels, ratios, kept, side, dim)
-    if n < FEWEST * side * side:
+    if n < FEWEST * side * side or n > MOST * labels.size:
         return
     reach = NEAR + 1
     first, last = max(top - reach, 0), min(bottom + reach, rows)
@@ -157,7 +157,7 @@ def look_around(cells, j, i, stack, hidden, side, casting):
                     stack[0, n], stack[1, n] = other, across
                     n += 1
     open_ &= top > 0 and left > 0 and bottom < rows and right < columns
-    if not open_ or n < FEWEST or n > MOST * cells.size:
+    if not open_ or n < FEWEST:
         return n, False
     near = 0
     for y in range(max(top - NEAR, 0), min(bottom + NEAR, rows)):

@@ -43,6 +43,7 @@ LOOK_SOON = 0.12  # the same while the view is young: most ghosts are of what th
 YOUNG = 4.0  # seconds
 NEAR = 3  # pixels around a moving thing in which labels change for its sake
 CELL_ROWS = 60  # of the cells, about, on which the casters of shadows are looked for
+LIT = 0.1  # change of the light from which what stays dim may lie in another than the rest
 FEW = 0.3  # share of the pixels around a shadow's that must look like one too
 GREY = 0.7  # of the luma slope: without colour, luma alone must tell
 SCENE_EVERY = 1.0  # seconds between two looks at the view as a whole
@@ -675,7 +676,8 @@ class AdaptiveMixture:
             self._forgive(pixels.reshape(self._shape), tone, mask, shadows)
             if flags.size:
                 mask.reshape(-1)[flags == online.HELD] = 255
-        if self.params.shadow_casters and self.params.shadows:
+        lit = any(abs(line.gain - 1) > LIT for line in tone)
+        if self.params.shadow_casters and self.params.shadows and not lit:
             seen = flags.reshape(self._size) if flags.size else np.empty((0, 0), np.uint8)
             side, casting = block_side(self._size, CELL_ROWS), self.params.shadow_casters
             casters.reveal(mask, shadows.ratios, shadows.kept, seen, side, casting)

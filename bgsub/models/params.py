@@ -155,8 +155,8 @@ class MixtureParams:
 
     shadow_casters: float = 0.25
     """A shadow has foreground of at least this share of its size near it, within a quarter of the
-    picture's short side; else it is a thing that is dim, unless it touches the border or covers a
-    tenth of the picture. 0 is off."""
+    picture's short side; else it is a thing that is dim, unless it touches the border, a tenth of
+    the picture is in shadow, or the light has changed by a tenth (`follow_light`). 0 is off."""
 
     texture_correlation: float = 0.85
     """Foreground whose texture correlates so well with the background's, in 6x6 cells of about a
