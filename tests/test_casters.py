@@ -39,7 +39,7 @@ def revealed_by_opencv(labels, ratios, hidden, side, casting):
     shaded = (of(dim) + of(labels == 255) > half) & ~things
     count, region, stats, _ = cv2.connectedComponentsWithStats(shaded.astype(np.uint8))
     closed = np.ones((rows, columns), bool)
-    closed[1:-1, 1:-1] = False
+    closed[2:-2, 2:-2] = False
     if hidden.size:
         outside = (hidden[cut].reshape(rows, side, columns, side) > 0).any((1, 3))
         closed |= cv2.dilate(outside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0

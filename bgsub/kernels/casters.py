@@ -3,7 +3,7 @@
 A shadow has the thing that casts it near (Sanin, Sanderson and Lovell, "Shadow detection: A survey
 and comparative evaluation of recent methods", Pattern Recognition 45, 2012, tell it by geometry
 among others). What looks like one, but is several times as large as all foreground around it, is a
-thing of the background's colour. At the border of the view its caster may be out of it.
+thing of the background's colour. Within a cell of the view's border its caster may be beyond it.
 
 It is told on cells of some pixels, and only around shadow is anything looked at.
 """
@@ -156,7 +156,7 @@ def look_around(cells, j, i, stack, hidden, side, casting):
                     cells[other, across] = NOTHING
                     stack[0, n], stack[1, n] = other, across
                     n += 1
-    open_ &= top > 0 and left > 0 and bottom < rows and right < columns
+    open_ &= top > 1 and left > 1 and bottom < rows - 1 and right < columns - 1
     if not open_ or n < FEWEST:
         return n, False
     near = 0
