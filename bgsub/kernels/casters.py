@@ -82,20 +82,30 @@ def count_dim(labels, ratios, kept, side, dim):
 
     Returns how many there are, and the rows and columns of cells with any.
     """
-    height, width = labels.shape
+    width = labels.shape[1]
     rows, columns = dim.shape[0] - 2, dim.shape[1] - 2
     n, top, bottom, left, right = 0, rows, 0, columns, 0
+    row = labels.reshape(-1)
     for t in range(kept.size):
         if kept[t] == 0:
             continue
-        for at in range(t * LANES, min((t + 1) * LANES, height * width)):
-            y, x = at // width, at % width
-            if is_dim(labels[y, x], ratios[at]) and y < rows * side and x < columns * side:
-                j, i = y // side, x // side
+        y, x = t * LANES // width, t * LANES % width
+        j, i = y // side, x // side
+        after = (i + 1) * side  # counted along, for divisions take longer than all the rest
+        at, bits = t * LANES, kept[t]
+        while bits:
+            if bits & 1 and is_dim(row[at], ratios[at]) and j < rows and i < columns:
                 dim[j + 1, i + 1] += 1
                 n += 1
                 top, bottom = min(top, j), max(bottom, j + 1)
                 left, right = min(left, i), max(right, i + 1)
+            bits >>= 1
+            at, x = at + 1, x + 1
+            if x == width:
+                y, x, i, after = y + 1, 0, 0, side
+                j = y // side
+            elif x == after:
+                i, after = i + 1, after + side
     return n, top, bottom, left, right
 
 
@@ -108,11 +118,13 @@ def count_held(labels, side, first, last, begin, end, held):
         for y in range(j * side, (j + 1) * side):
             row = labels[y, begin * side : end * side]
             for x in range(sums.size):
-                sums[x] += row[x] == FOREGROUND
+                sums[x] += row[x] >> 7  # of the labels only FOREGROUND's is that high
+        at = np.uint64(0)  # counted without a sign, for numba takes care of negative ones
         for i in range(begin, end):
             total = 0
-            for x in range((i - begin) * side, (i - begin + 1) * side):
-                total += sums[x]
+            for _ in range(side):
+                total += sums[at]
+                at += np.uint64(1)
             held[j + 1, i + 1] = total
 
 
