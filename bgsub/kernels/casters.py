@@ -27,6 +27,7 @@ OPTIONS: dict[str, Any] = {
 STEP: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True}
 NEAR = 15  # cells around a shadow in which its caster stands
 FEWEST = 4  # cells: fewer are noise
+ENOUGH = 4  # rows of a cell
 MOST = 0.1  # of the picture in shadow: more is a change of light
 SHADOW, FOREGROUND, FULL_LIGHT = 127, 255, 128
 NOTHING, DIM, THING = 0, 1, 2  # what a cell holds; of a region that was looked at, nothing
@@ -51,9 +52,9 @@ def reveal(labels, ratios, kept, hidden, side, casting):
     """
     rows, columns = labels.shape[0] // side, labels.shape[1] // side
     dim, held = np.zeros((2, rows + 2, columns + 2), np.int32)  # with one more cell around
-    n, top, bottom, left, right = count_dim(labels, ratios, kept, side, dim)
-    if n < FEWEST * side * side or n > MOST * labels.size:
-        return
+    n, fullest, top, bottom, left, right = count_dim(labels, ratios, kept, side, dim)
+    if n < FEWEST * side * side or n > MOST * labels.size or 2 * fullest < side * side:
+        return  # it is noise, or the light, or only outlines
     reach = NEAR + 1
     first, last = max(top - reach, 0), min(bottom + reach, rows)
     begin, end = max(left - reach, 0), min(right + reach, columns)
@@ -80,11 +81,11 @@ def is_dim(label, ratio):
 def count_dim(labels, ratios, kept, side, dim):
     """Count the pixels of shadow in each cell.
 
-    Returns how many there are, and the rows and columns of cells with any.
+    Returns how many there are, the most in a cell, and the rows and columns of cells with any.
     """
     width = labels.shape[1]
     rows, columns = dim.shape[0] - 2, dim.shape[1] - 2
-    n, top, bottom, left, right = 0, rows, 0, columns, 0
+    n, fullest, top, bottom, left, right = 0, 0, rows, 0, columns, 0
     row = labels.reshape(-1)
     for t in range(kept.size):
         if kept[t] == 0:
@@ -97,6 +98,7 @@ def count_dim(labels, ratios, kept, side, dim):
             if bits & 1 and is_dim(row[at], ratios[at]) and j < rows and i < columns:
                 dim[j + 1, i + 1] += 1
                 n += 1
+                fullest = max(fullest, dim[j + 1, i + 1])
                 top, bottom = min(top, j), max(bottom, j + 1)
                 left, right = min(left, i), max(right, i + 1)
             bits >>= 1
@@ -106,16 +108,21 @@ def count_dim(labels, ratios, kept, side, dim):
                 j = y // side
             elif x == after:
                 i, after = i + 1, after + side
-    return n, top, bottom, left, right
+    return n, fullest, top, bottom, left, right
 
 
 @njit(**STEP)
 def count_held(labels, side, first, last, begin, end, held):
-    """Count the pixels of foreground in each cell of these rows and columns."""
+    """Count the pixels of foreground in each cell of these rows and columns.
+
+    Of a large cell not all rows are looked at.
+    """
     sums = np.empty((end - begin) * side, np.uint16)
+    every = max(side // ENOUGH, 1)
+    looked = (side + every - 1) // every
     for j in range(first, last):
         sums[:] = 0
-        for y in range(j * side, (j + 1) * side):
+        for y in range(j * side, (j + 1) * side, every):
             row = labels[y, begin * side : end * side]
             for x in range(sums.size):
                 sums[x] += row[x] >> 7  # of the labels only FOREGROUND's is that high
@@ -125,7 +132,7 @@ def count_held(labels, side, first, last, begin, end, held):
             for _ in range(side):
                 total += sums[at]
                 at += np.uint64(1)
-            held[j + 1, i + 1] = total
+            held[j + 1, i + 1] = total * side // looked
 
 
 @njit(**STEP)
