@@ -85,6 +85,8 @@ LANES = {points}
 # Numbers in a register; in four, so that one of four chains of an exponential goes on while the
 # others wait; and for the sums of a component.
 WIDTH, FOUR, SUMS = {width}, 4 * {width}, {sums}
+# Of a tile: rows of sums at once, and numbers of each output.
+ROWS, SOME = {rows}, {rows} * {width}
 LINE = {line}  # numbers in a cache line
 D = {features}
 MISSING, TILED = {missing}, {tiled}
@@ -233,14 +235,14 @@ def density(k, x, seen, const, mean, factor, offset, away, q, top):
         m = mean[k, i]
         for n in range(LANES):
             away[i, n] = x[i, n] - m
-    for n in range(0, LANES, FOUR):
-        high = load_some(top, n, FOUR)
+    for n in range(0, LANES, SOME):
+        high = load_some(top, n, SOME)
         nothing = filled(ZERO, high)
         t = filled(const[k], high)
         for j in range(0, x.shape[0], 4):
             %c y#c = nothing
             for i in range(j + 4):
-                d = load_some(away, i * LANES + n, FOUR)
+                d = load_some(away, i * LANES + n, SOME)
                 %c y#c = y#c + factor[k, i, j + #c] * d
             %c t = t - y#c * y#c
         store(q, k * LANES + n, t)
@@ -405,8 +407,8 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
         add_totals(second, k * second.shape[1] + i, (t0, t1, t2, t3))
 """
 
-# Second moments in tiles of four by four, tile after tile of the upper triangle, whose 16 sums stay
-# in registers.
+# Second moments in tiles of four by four, tile after tile of the upper triangle, as many rows of a
+# tile at once as registers hold.
 TRIANGULAR_SUMS = """
 @njit(**STEP)
 def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
@@ -429,21 +431,16 @@ def gather(k, x, seen, about, away, pulled, q, share, mass, first, second):
         first[k, i] += s
     at = k * second.shape[1] * 16
     nothing = filled(ZERO, load_some(away, 0, WIDTH))
-    for i in range(0, x.shape[0], 4):
-        for j in range(i, x.shape[0], 4):
-            %c t0_#c = nothing
-            %c t1_#c = nothing
-            %c t2_#c = nothing
-            %c t3_#c = nothing
-            for n in range(0, LANES, WIDTH):
-                %c e#c = load_some(pulled, (i + #c) * LANES + n, WIDTH)
-                %c d#c = load_some(away, (j + #c) * LANES + n, WIDTH)
-                %c t0_#c = t0_#c + e0 * d#c
-                %c t1_#c = t1_#c + e1 * d#c
-                %c t2_#c = t2_#c + e2 * d#c
-                %c t3_#c = t3_#c + e3 * d#c
-            add_totals(second, at, ({tile}))
-            at += 16
+    for top in range(0, x.shape[0], 4):
+        for j in range(top, x.shape[0], 4):
+            for i in range(top, top + 4, ROWS):
+                %kc t#k_#c = nothing
+                for n in range(0, LANES, WIDTH):
+                    %k e#k = load_some(pulled, (i + #k) * LANES + n, WIDTH)
+                    %c d#c = load_some(away, (j + #c) * LANES + n, WIDTH)
+                    %kc t#k_#c = t#k_#c + e#k * d#c
+                add_totals(second, at, ({tile}))
+                at += 4 * ROWS
 """
 
 # The sums of all chunks come to those of the first, in their order.
@@ -618,12 +615,13 @@ def _narrow(variant: Variant) -> tuple[str, str]:
 
 def text(variant: Variant) -> str:
     """Source of the kernel for `variant`."""
+    rows = TILE if lanes.register() == 64 else TILE // 2  # there are 32 registers, else 16
     if variant.features:
         density, sums = _narrow(variant)
     elif variant.diagonal:
         density, sums = DIAGONAL_DENSITY + DENSITIES, DIAGONAL_SUMS
     else:
-        tile = ", ".join(f"t{i}_{j}" for i in range(TILE) for j in range(TILE))
+        tile = ", ".join(f"t{i}_{j}" for i in range(rows) for j in range(TILE))
         density = TRIANGULAR_DENSITY + DENSITIES
         sums = TRIANGULAR_SUMS.replace("{tile}", tile)
     first, *rest = POLYNOMIALS[variant.single]
@@ -642,6 +640,7 @@ def text(variant: Variant) -> str:
         turns=source.version(turns),
         line=64 // size,
         width=width,
+        rows=rows,
         sums=-(-(1 + d + moments) // width) * width,
         points=BYTES_NARROW // size if variant.features else LANES_TILED,
         features=variant.features,
@@ -659,7 +658,7 @@ def text(variant: Variant) -> str:
         DRIVER.replace("{type}", f"types.{type_['real']}").replace("{rank}", rank),
     ]
     written_out = variant.features or TILE
-    body = "\n\n".join(expand(part, variant._asdict(), 1, written_out) for part in parts)
+    body = "\n\n".join(expand(part, variant._asdict(), rows, written_out) for part in parts)
     return header.lstrip("\n") + "\n\n" + body
 
 
