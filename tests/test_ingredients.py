@@ -823,6 +823,20 @@ def test_textures_are_compared_as_stated(size, side):
     np.testing.assert_array_equal(bits.reshape(size) == 1, got != labels)
 
 
+def test_flat_squares_join_by_steps_of_brightness_if_enough_keep_their_texture():
+    """By hand: 2 and 4 % more are steps, 50 % are none; one square of 12 is too few."""
+    other, flat_, alike = texture.OTHER, texture.FLAT, texture.ALIKE
+    kinds = np.array([[alike, flat_, flat_, flat_, other, flat_]], np.uint8)
+    texture.join_flat(kinds, np.array([[1.5, 1.53, 1.59, 2.4, 1.5, 1.5]], np.float32))
+    assert kinds.tolist() == [[alike, alike, alike, flat_, other, flat_]]
+    for length, joined in ((10, alike), (12, flat_)):
+        kinds = np.full((length, 1), flat_, np.uint8)
+        kinds[3] = alike
+        texture.join_flat(kinds, np.full((length, 1), 0.7, np.float32))
+        assert kinds[0, 0] == kinds[-1, 0] == joined
+        assert kinds[3, 0] == alike
+
+
 @promise("texture in another light", relearn_share=1.0, follow_light=False, shadows=False)
 def test_a_flat_wall_goes_with_the_lit_texture_around_it_and_a_flat_thing_does_not(on, off):
     """A lamp gives all half as much light again; the thing is five times as bright as the wall."""
