@@ -45,3 +45,21 @@ def test_a_misfit_is_the_median_over_blocks_of_means_over_channels():
     assert middle == pytest.approx(np.median(off), rel=1e-5)
     assert share == np.mean(off < 60)
     assert 0 < share < 1
+
+
+def test_a_line_is_found_where_gains_leave_too_much_and_only_if_it_leaves_little():
+    rng = np.random.default_rng(5)
+    target = rng.uniform(20, 230, (48, 3)).astype(np.float32)
+    gains, offsets = np.float32([0.8, 0.7, 0.75]), np.float32([40, 35, 30])
+    seen = (target - offsets) / gains
+
+    lines, changed = tone.find(seen, target, True)
+    assert changed
+    np.testing.assert_allclose(lines, np.column_stack([gains, offsets]), rtol=1e-3)
+
+    lines, _ = tone.find(seen, target, False)
+    assert (lines[:, 1] == 0).all()
+    elsewhere = rng.uniform(20, 230, (48, 3)).astype(np.float32)
+    lines, changed = tone.find(seen, elsewhere, True)
+    assert not changed
+    assert (lines == [1, 0]).all()
