@@ -17,14 +17,14 @@ from numba import njit
 
 from bgsub.kernels.lanes import LANES
 
-OPTIONS: dict[str, Any] = {
+PART: dict[str, Any] = {
     "nogil": True,
-    "cache": True,
     "error_model": "numpy",
     "no_cfunc_wrapper": True,  # compiles sooner
 }
-# Only reveal() calls these.
-STEP: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True}
+OPTIONS: dict[str, Any] = {**PART, "cache": True}
+# Only reveal() calls these, so no way in from Python need be compiled, nor anything kept.
+STEP: dict[str, Any] = {**PART, "no_cpython_wrapper": True}
 NEAR = 15  # cells around a shadow in which its caster stands
 FEWEST = 4  # cells: fewer are noise
 ENOUGH = 4  # rows of a cell
@@ -121,7 +121,8 @@ def count_held(labels, side, first, last, begin, end, held):
     every = max(side // ENOUGH, 1)
     looked = (side + every - 1) // every
     for j in range(first, last):
-        sums[:] = 0
+        for x in range(sums.size):  # assigning a slice would take three seconds to compile
+            sums[x] = 0
         for y in range(j * side, (j + 1) * side, every):
             row = labels[y, begin * side : end * side]
             for x in range(sums.size):
@@ -167,8 +168,7 @@ def look_around(cells, j, i, stack, hidden, side, casting):
         done += 1
         top, bottom, left, right = min(top, y), max(bottom, y + 1), min(left, x), max(right, x + 1)
         if hidden.size:
-            beside = hidden[max(y - 1, 0) * side : (y + 2) * side]
-            open_ &= not np.any(beside[:, max(x - 1, 0) * side : (x + 2) * side])
+            open_ &= not is_near_hidden(hidden, y, x, side)
         for other in range(max(y - 1, 0), min(y + 2, rows)):
             for across in range(max(x - 1, 0), min(x + 2, columns)):
                 if cells[other, across] == DIM:
@@ -185,6 +185,16 @@ def look_around(cells, j, i, stack, hidden, side, casting):
         if near >= casting * n:
             return n, False
     return n, True
+
+
+@njit(**STEP)
+def is_near_hidden(hidden, j, i, side):
+    """Whether any pixel of the 3x3 cells around one is hidden."""
+    for y in range(max(j - 1, 0) * side, min((j + 2) * side, hidden.shape[0])):
+        for x in range(max(i - 1, 0) * side, min((i + 2) * side, hidden.shape[1])):
+            if hidden[y, x]:
+                return True
+    return False
 
 
 @njit(**STEP)

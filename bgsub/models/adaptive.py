@@ -677,7 +677,7 @@ class AdaptiveMixture:
             if flags.size:
                 mask.reshape(-1)[flags == online.HELD] = 255
         lit = any(abs(line.gain - 1) > LIT for line in tone)
-        if self.params.shadow_casters and self.params.shadows and not lit:
+        if self.params.shadow_casters and self.params.shadows and not lit and shadows.kept.any():
             seen = flags.reshape(self._size) if flags.size else np.empty((0, 0), np.uint8)
             side, casting = block_side(self._size, CELL_ROWS), self.params.shadow_casters
             casters.reveal(mask, shadows.ratios, shadows.kept, seen, side, casting)
