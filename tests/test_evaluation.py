@@ -524,7 +524,7 @@ def test_every_ingredient_can_be_switched_off_and_all_off_is_classic():
     """The switches of the kernel are those of the classic mixture then."""
     whole = preset("balanced")
     made = ablation(contenders(("balanced",))[0])
-    assert len(made) == 1 + len(INGREDIENTS) + 4
+    assert len(made) == 1 + len(INGREDIENTS) + 5
     assert len({(c.model, c.masks) for c in made}) == len(made)
     for off in INGREDIENTS.values():
         whole = replace(whole, **off)
@@ -533,7 +533,7 @@ def test_every_ingredient_can_be_switched_off_and_all_off_is_classic():
 
 
 def test_what_a_preset_lacks_is_not_ablated():
-    plain = MaskParams(majority=1, weak_share=0.5)
+    plain = MaskParams(majority=1, weak_share=0.5, bridge_shadows=0.0)
     names = [c.name for c in ablation(Contender("classic", CLASSIC, plain))]
     assert names == ["classic", "without dropping small blobs", "without filling holes"]
 

@@ -156,6 +156,7 @@ def test_ablation_has_a_row_for_each_ingredient(dataset, tmp_path):
         "classic",
         "without majority filter",
         "without weak foreground joined",
+        "without shadows bridged",
         "without dropping small blobs",
         "without filling holes",
     ]

@@ -305,5 +305,6 @@ CLASSIC = MixtureParams(
     texture_correlation=1.0,
     relearn_share=1.0,
     follow_cuts=False,
+    views_kept=0,
 )
 """The classic mixture of Zivkovic (2004) with OpenCV's MOG2 constants: every ingredient off."""
