@@ -19,12 +19,12 @@ def test_cells_are_told_by_the_mean_of_their_pixels(size, every, level):
         for j in range(12)
         for i in range(16)
     ]
-    share = glance.cells_above(labels, 12, 16, every, level)
-    assert share == np.mean(np.array(means) > level)
+    shares = glance.cells_above(labels, 12, 16, every, level, level + 20)
+    assert shares == (np.mean(np.array(means) > level), np.mean(np.array(means) > level + 20))
 
 
 def test_a_picture_smaller_than_the_cells_is_shared_by_them():
-    assert glance.cells_above(np.array([[0, 255]], np.uint8), 3, 4, 1, 254) == 0.5
+    assert glance.cells_above(np.array([[0, 255]], np.uint8), 3, 4, 1, 254, 255) == (0.5, 0)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])

@@ -39,7 +39,7 @@ DRAWN = (640, 360)  # size in which a synthetic scene is drawn, before it is enl
     is_flag=True,
     help="Mirror SOURCE to each size instead of enlarging it: the same scene at each.",
 )
-@click.option("--warm-up", type=click.IntRange(min=1), default=150, show_default=True)
+@click.option("--warm-up", type=click.IntRange(min=1), default=300, show_default=True)
 @click.option("--frames", type=click.IntRange(min=1), default=100, show_default=True)
 @click.option(
     "--cpu-time",

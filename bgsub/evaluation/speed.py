@@ -152,7 +152,7 @@ def compare(
     preset: str = "fast",
     changes: Mapping[str, Any] | None = None,
     threads: Iterable[int] = (1,),
-    warm_up: int = 150,
+    warm_up: int = 300,
     clock: Clock = time.perf_counter,
 ) -> list[Speed]:
     """A preset's speed beside MOG2's and a copy's, on the same frames, for each number of threads.

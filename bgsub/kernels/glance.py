@@ -16,8 +16,8 @@ OPTIONS: dict[str, Any] = {
 
 
 @njit(**OPTIONS)
-def cells_above(labels, rows, columns, every, level):
-    """Share of the picture's cells whose mean label, in every n-th row, is above a level.
+def cells_above(labels, rows, columns, every, low, high):
+    """Shares of the picture's cells whose mean label, in every n-th row, is above two levels.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def cells_above(labels, rows, columns, every, level):
         Cells down and across. A picture with fewer pixels shares them.
     every
         Distance of the rows that are looked at, at most a cell's height.
-    level
+    low, high
         Of the labels.
     """
     height, width = labels.shape
-    above = 0
+    above_low = above_high = 0
     row = np.empty(width, np.uint32)
     for j in range(rows):
         top = j * height // rows
@@ -48,8 +48,9 @@ def cells_above(labels, rows, columns, every, level):
             total = np.int64(0)
             for x in range(left, right):
                 total += row[x]
-            above += total > level * looked * (right - left)
-    return above / (rows * columns)
+            above_low += total > low * looked * (right - left)
+            above_high += total > high * looked * (right - left)
+    return above_low / (rows * columns), above_high / (rows * columns)
 
 
 @njit(**OPTIONS)

@@ -244,18 +244,20 @@ class AdaptiveMixture:
             self._state = online.blank(self._variant(False, True), pixels.size // self._channels)
         given = self._flags(roi, known_foreground)
         mask, shown = self._seen(image, pixels, given, pace, time)
-        if learning_rate is None and self._upheaval.is_cut(self._unheld(mask)):
-            self._change_view(image)
-            pace = self._pace(time, None)
-            mask, shown = self._seen(image, pixels, given, pace, time)
         self._fresh = pace.rate > 0
         if self._fresh:
+            self._upheaval.see(self._unheld(mask))
+            if self._upheaval.is_cut and learning_rate is None:
+                self._change_view(image)
+                pace = self._pace(time, None)
+                mask, shown = self._seen(image, pixels, given, pace, time)
+                self._upheaval.see(self._unheld(mask))
             self._told = False
             self._frames += 1
             before, self._seconds = self._seconds, self._seconds + self._step(time)
             every = LOOK_SOON if self._seconds < YOUNG else LOOK_EVERY
             self._look = self._seconds // every > before // every
-            self._upheaval.watch(mask, self._step(time))
+            self._upheaval.watch(self._step(time))
             self._stabiliser.watch(self._pose.moved, self._upheaval.touched)
             self._clock = time
             if self._frames == 1 or self._seconds // SCENE_EVERY > before // SCENE_EVERY:

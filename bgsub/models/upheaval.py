@@ -32,7 +32,11 @@ class Upheaval:
     touched
         Share of the last frame's cells that hold foreground; 0 with relearn_share = 1.
     full
-        Share of the last frame's cells that were half foreground; 0 where cuts are not followed.
+        The same of cells that were half foreground.
+    is_cut
+        Whether the last frame showed another view than the one before it: the camera was switched
+        if more than `relearn_share` of the cells became half foreground at once. What moves takes
+        several frames to cover so much.
     """
 
     def __init__(
@@ -44,35 +48,25 @@ class Upheaval:
         full: float = 0.0,
     ) -> None:
         self.upset, self.adrift, self.touched, self.full = upset, adrift, 0.0, full
+        self.is_cut = False
         self.memory = params.history if memory is None else memory
         self._params = params
 
-    def is_cut(self, mask: NDArray[np.uint8]) -> bool:
-        """Whether the labels of a frame show another view than the frame before it.
-
-        A camera was switched if more than `relearn_share` of the cells became half foreground at
-        once; what moves takes several frames to cover so much. To be asked once for each frame.
-        """
-        share = self._params.relearn_share
-        if not self._params.follow_cuts or share == 1:
-            return False
-        before, self.full = self.full, self._share(mask, FULL)
-        return self.full - before > share
-
-    def watch(self, mask: NDArray[np.uint8], step: float) -> None:
-        """Take the labels of a frame that came `step` seconds after the last."""
+    def see(self, mask: NDArray[np.uint8]) -> None:
+        """Take the labels of a frame."""
         p = self._params
         if p.relearn_share < 1:
-            self.touched = self._share(mask, TOUCHED)
+            (columns, rows), before = CELLS, self.full
+            every = max(1, mask.shape[0] // ROWS)
+            shares = glance.cells_above(mask, rows, columns, every, TOUCHED, FULL)
+            self.touched, self.full = shares
+            self.is_cut = p.follow_cuts and self.full - before > p.relearn_share
+
+    def watch(self, step: float) -> None:
+        """Let the frame that was seen last count: it came `step` seconds after the one before."""
+        p = self._params
+        if p.relearn_share < 1:
             self.upset += min(1 - math.exp(-step), STEADY) * (self.touched - self.upset)
             self.adrift = bool(self.upset > p.relearn_share * (REST if self.adrift else 1))
             grown = p.relearn_history if self.adrift else self.memory + step
             self.memory = min(grown, p.history)
-
-    @staticmethod
-    def _share(mask: NDArray[np.uint8], level: int) -> float:
-        """Share of the cells whose mean label is above a level."""
-        columns, rows = CELLS
-        every = max(1, mask.shape[0] // ROWS)
-        share: float = glance.cells_above(mask, rows, columns, every, level)
-        return share
