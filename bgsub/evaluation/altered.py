@@ -189,8 +189,8 @@ def zoomed(clip: Clip, rng: np.random.Generator, frames: int = 100) -> Clip:
     return clip.changed(change)
 
 
-def close_up(clip: Clip, rng: np.random.Generator) -> Clip:
-    """Half as wide a view where most moves, at the same size: things fill much of the picture."""
+def _busiest(clip: Clip) -> tuple[int, int]:
+    """Left and top of the quarter of the picture in which most moves."""
     total = np.zeros(clip.images[0].shape[:2], np.float32)
     for truth in clip.labels:
         if truth is not None:
@@ -198,7 +198,13 @@ def close_up(clip: Clip, rng: np.random.Generator) -> Clip:
     width, height = clip.size
     near = cv2.boxFilter(total, -1, (width // 2, height // 2), borderType=cv2.BORDER_CONSTANT)
     centres = near[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    y, x = np.unravel_index(int(centres.argmax()), centres.shape)
+    top, left = np.unravel_index(int(centres.argmax()), centres.shape)
+    return int(left), int(top)
+
+
+def close_up(clip: Clip, rng: np.random.Generator) -> Clip:
+    """Half as wide a view where most moves, at the same size: things fill much of the picture."""
+    x, y = _busiest(clip)
     return clip.changed(lambda n, i, t: _window(i, t, float(x), float(y), 0.5, clip.size))
 
 
@@ -480,14 +486,7 @@ def crowded(clip: Clip, rng: np.random.Generator, people: int = 12, share: float
 
 def before_monitor(clip: Clip, rng: np.random.Generator) -> Clip:
     """A screen on a quarter of the picture where most moves, whose brightness flickers."""
-    total = np.zeros(clip.images[0].shape[:2], np.float32)
-    for truth in clip.labels:
-        if truth is not None:
-            total += truth == MOVING
-    width, height = clip.size
-    near = cv2.boxFilter(total, -1, (width // 2, height // 2), borderType=cv2.BORDER_CONSTANT)
-    centres = near[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    y, x = np.unravel_index(int(centres.argmax()), centres.shape)
+    (x, y), (width, height) = _busiest(clip), clip.size
     spot = slice(y, y + height // 2), slice(x, x + width // 2)
     down = np.arange(height // 2, dtype=np.float32)[:, None, None]
 
