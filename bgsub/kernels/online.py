@@ -169,7 +169,7 @@ from bgsub.kernels.lanes import (
     to_uint16, traced,
 )
 
-from bgsub.kernels.turns import PATIENCE, claim, count, pause
+from bgsub.kernels.turns import claim, ended, pause
 
 TURN = {turn}
 C = {channels}
@@ -959,15 +959,6 @@ def long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r
 %end
 
 
-@njit(**INNER)
-def reached(counters, which, total):
-    for _ in range(PATIENCE):
-        if count(counters, which) >= total:
-            return True
-        pause()
-    return False
-
-
 @njit(**OPTIONS)
 def step(image, state, flags, busy, labels, ratios, spots, kept, size, last, begin, limits, counters, rest, r):
     # The two ways are apart because together they need more registers than there are.
@@ -981,7 +972,7 @@ def step(image, state, flags, busy, labels, ratios, spots, kept, size, last, beg
             n = short_way(image, state, flags, busy, labels, ratios, spots, here, min(here + AT_ONCE, end), begin, todo, r)
             long_way(image, state, flags, busy, labels, ratios, spots, todo, n, begin, r)
         claim(counters, 1, end - first)
-    done = reached(counters, 1, last)
+    done = ended(counters, 1, last, 0)
 %if shadows
     # A shadow is judged among its neighbours, so all must be labelled before.
     if done and limits[0] < 1:
@@ -992,7 +983,7 @@ def step(image, state, flags, busy, labels, ratios, spots, kept, size, last, beg
             end = min(first + TURN, kept.size)
             confirm(ratios, spots, kept, labels, size[0], size[1], limits[0], limits[1], first, end)
             claim(counters, 3, end - first)
-        done = reached(counters, 3, kept.size)
+        done = ended(counters, 3, kept.size, 0)
 %end
     for _ in range(rest):
         pause()
